@@ -30,6 +30,11 @@ func KeyHash(space, value string) uint64 {
 	return hashParts("unionlink.key.v1", space, value)
 }
 
+// EdgeKey names the edge that a migrate from one identity to another states.
+func EdgeKey(from, to uint64) uint64 {
+	return hashParts("unionlink.migrate.v1", strconv.FormatUint(from, 16), strconv.FormatUint(to, 16))
+}
+
 // Pseudonym is the identity under which an erased identity's purchases are kept.
 func Pseudonym(identity uint64) uint64 {
 	return hashParts("unionlink.pseudonym.v1", strconv.FormatUint(identity, 16))

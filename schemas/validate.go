@@ -25,6 +25,10 @@ const (
 	MaxFuture = 24 * time.Hour
 )
 
+// SpaceMigrate is the space in which migrates are undone: an unlink of it voids the
+// identity's migrates. No key may be in it.
+const SpaceMigrate = "migrate"
+
 // earliest is the first moment that an event may have happened: long before WeChat
 // (2011), since real purchase histories reach further back, and after every
 // "zero" date that broken publishers send.
@@ -155,6 +159,9 @@ func (l *Login) Validate() error {
 		at := "keys[" + strconv.Itoa(i) + "]"
 		if err := first(checkIdentifier(at+".space", k.Space), checkIdentifier(at+".value", k.Value)); err != nil {
 			return err
+		}
+		if k.Space == SpaceMigrate {
+			return refuse(RefusedIdentifier, at+".space", "%q is kept for migrate events", SpaceMigrate)
 		}
 		if spaces[k.Space] {
 			return refuse(RefusedIdentifier, at+".space", "is given twice; within one space an identity holds one value")
