@@ -8,14 +8,14 @@ package identity
 func (r Rule) History(f Facts) map[uint64][]Change {
 	out := map[uint64][]Change{}
 	for _, c := range components(f.steps()) {
-		r.component(c, out)
+		r.component(c, f.Crowded, out)
 	}
 	return out
 }
 
 // component adds the history of one connected set of facts, in the order of learning.
-func (r Rule) component(steps []step, out map[uint64][]Change) {
-	s := newState(r.limit())
+func (r Rule) component(steps []step, crowded map[uint64]bool, out map[uint64][]Change) {
+	s := newState(r.limit(), crowded)
 	present := map[uint64]uint64{}
 	for i := 0; i < len(steps); {
 		learnt, cause, changed := steps[i].Learnt, "", false

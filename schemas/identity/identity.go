@@ -71,11 +71,14 @@ type Erasure struct {
 type Facts struct {
 	Statements []Statement
 	Erasures   []Erasure
+	// Crowded are keys stated by so many identities that not all of them were read;
+	// they are overloaded at every moment.
+	Crowded map[uint64]bool
 }
 
 // Until returns the facts learnt up to a stream time in milliseconds.
 func (f Facts) Until(learnt int64) Facts {
-	var out Facts
+	out := Facts{Crowded: f.Crowded}
 	for _, s := range f.Statements {
 		if s.Learnt <= learnt {
 			out.Statements = append(out.Statements, s)

@@ -8,14 +8,15 @@ import (
 // a space only the greatest statement can count, so what it replaced is forgotten.
 type state struct {
 	limit   int
+	crowded map[uint64]bool
 	members map[uint64]*member
 	// holders has, for each key and each edge, the identities at which it stands.
 	holders map[uint64]map[uint64]bool
 	edges   map[uint64]bool
 }
 
-func newState(limit int) *state {
-	return &state{limit: limit, members: map[uint64]*member{}, holders: map[uint64]map[uint64]bool{}, edges: map[uint64]bool{}}
+func newState(limit int, crowded map[uint64]bool) *state {
+	return &state{limit: limit, crowded: crowded, members: map[uint64]*member{}, holders: map[uint64]map[uint64]bool{}, edges: map[uint64]bool{}}
 }
 
 func (s *state) member(identity uint64) *member {
@@ -131,7 +132,7 @@ func (s *state) joins(key uint64) bool {
 	if s.edges[key] {
 		return n == 2
 	}
-	return n > 0 && n <= s.limit
+	return n > 0 && n <= s.limit && !s.crowded[key]
 }
 
 // persons computes every member's person.

@@ -24,13 +24,13 @@ type World struct {
 // whole; everything else is what the facts of that identity say.
 func (r Rule) Resolve(f Facts) *World {
 	steps := f.steps()
-	s := newState(r.limit())
+	s := newState(r.limit(), f.Crowded)
 	for i := range steps {
 		s.add(&steps[i])
 	}
 	w := &World{Person: s.persons(), Overloaded: map[uint64]int{}}
 	for key, holders := range s.holders {
-		if !s.edges[key] && len(holders) > s.limit {
+		if !s.edges[key] && (len(holders) > s.limit || s.crowded[key]) {
 			w.Overloaded[key] = len(holders)
 		}
 	}
