@@ -187,10 +187,13 @@ func checksum(text string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// split cuts a file into its statements, which end with a semicolon at the end of a line.
+var comment = regexp.MustCompile(`(?m)^--.*\n`)
+
+// split cuts a file into its statements, which end with a semicolon at the end of a
+// line, and leaves out lines that are comments.
 func split(text string) []string {
 	var out []string
-	for s := range strings.SplitSeq(text+"\n", ";\n") {
+	for s := range strings.SplitSeq(comment.ReplaceAllString(text+"\n", ""), ";\n") {
 		if strings.TrimSpace(s) != "" {
 			out = append(out, s)
 		}
