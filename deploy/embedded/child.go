@@ -1,11 +1,11 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -27,7 +27,7 @@ func RunChildIfAsked() {
 		return
 	}
 	runtime.LockOSThread() // the engine expects the process's main thread, which has the large stack
-	ignoreSignals()
+	handleSignals()
 	if err := runEngine(library, os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -35,15 +35,18 @@ func RunChildIfAsked() {
 	os.Exit(0)
 }
 
-// ignoreSignals leaves stopping to the parent, which closes standard input: Ctrl-C goes to the whole group of
-// processes, and the server must outlast those who still write to it. SIGTERM comes from the kernel when the parent has
-// died; standard input is then closed too, so it only bounds the time.
-func ignoreSignals() {
+// handleSignals leaves stopping to the parent, which closes standard input: whoever signals the whole group of processes
+// does not mean the server, which must outlast those who still write to it. Only when the parent is gone, and with it
+// standard input, SIGTERM (from the kernel, see childAttributes) bounds the time that is left.
+func handleSignals() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	parent := os.Getppid()
 	terminate := make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
 	go func() { // ends with the process
-		<-terminate
+		for os.Getppid() == parent {
+			<-terminate
+		}
 		time.Sleep(childGrace)
 		os.Exit(int(128 + syscall.SIGTERM))
 	}()
@@ -58,9 +61,11 @@ func runEngine(library string, args []string) error {
 	var (
 		setSignalHandlers func(enabled int32)
 		queryCmdline      func(argc int32, argv unsafe.Pointer) unsafe.Pointer
+		resultError       func(result unsafe.Pointer) string
 	)
 	purego.RegisterLibFunc(&setSignalHandlers, lib, "chdb_set_signal_handlers_enabled")
 	purego.RegisterLibFunc(&queryCmdline, lib, "chdb_query_cmdline")
+	purego.RegisterLibFunc(&resultError, lib, "chdb_result_error")
 
 	argv := make([]*byte, 0, len(args)+1)
 	for _, arg := range args {
@@ -75,7 +80,10 @@ func runEngine(library string, args []string) error {
 	result := queryCmdline(int32(len(args)), unsafe.Pointer(&argv[0]))
 	runtime.KeepAlive(argv)
 	if result == nil {
-		return fmt.Errorf("run clickhouse engine with %s: it ended with an error", strings.Join(args[1:], " "))
+		return errors.New("run clickhouse engine: it returned nothing")
+	}
+	if text := resultError(result); text != "" {
+		return fmt.Errorf("run clickhouse engine: %s", text)
 	}
 	return nil
 }

@@ -12,9 +12,14 @@ import (
 	"time"
 )
 
-// staleChildWait is how long a start waits for the servers of an owner that was killed to let go of the folder. The
-// child of a killed owner ends by itself, in a second or so.
-const staleChildWait = 20 * time.Second
+const (
+	// staleChildWait is how long a start waits for the child of a killed owner to let go of the folder. Such a child ends
+	// by itself, in a second or so, and at the latest after childGrace.
+	staleChildWait = 20 * time.Second
+	// ownerWait is how long a start waits for a living owner, which may be just ending.
+	ownerWait = time.Second
+	lockPoll  = 20 * time.Millisecond
+)
 
 // LockedError says that a data folder is in use by another unionlink process.
 type LockedError struct {
@@ -24,7 +29,7 @@ type LockedError struct {
 
 // Error names the folder, the owner and the way out.
 func (e *LockedError) Error() string {
-	owner := "another process"
+	owner := "another process (or a child that a killed unionlink has left)"
 	if e.PID != 0 {
 		owner = fmt.Sprintf("the process with pid %d", e.PID)
 	}
@@ -37,7 +42,7 @@ type folderLock struct {
 	file *os.File
 }
 
-// lockFolder takes DIR/lock. A living owner is a *LockedError at once; a dead owner's child is waited for.
+// lockFolder takes DIR/lock. It waits a little, and longer for the child of a dead owner; then it is a *LockedError.
 func lockFolder(ctx context.Context, dir string) (*folderLock, error) {
 	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -55,8 +60,7 @@ func lockFolder(ctx context.Context, dir string) (*folderLock, error) {
 }
 
 func acquire(ctx context.Context, file *os.File, dir string) error {
-	ctx, cancel := context.WithTimeout(ctx, staleChildWait)
-	defer cancel()
+	began := time.Now()
 	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -65,14 +69,17 @@ func acquire(ctx context.Context, file *os.File, dir string) error {
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			return fmt.Errorf("lock data folder %s: %w", dir, err)
 		}
-		pid := readOwner(file)
-		if pid != 0 && alive(pid) {
+		pid, patience := readOwner(file), ownerWait
+		if !alive(pid) {
+			pid, patience = 0, staleChildWait
+		}
+		if time.Since(began) > patience {
 			return &LockedError{Dir: dir, PID: pid}
 		}
 		select {
 		case <-ctx.Done():
-			return &LockedError{Dir: dir, PID: 0}
-		case <-time.After(50 * time.Millisecond):
+			return fmt.Errorf("lock data folder %s: %w", dir, ctx.Err())
+		case <-time.After(lockPoll):
 		}
 	}
 }
@@ -92,13 +99,16 @@ func readOwner(file *os.File) int {
 	text := make([]byte, 32)
 	n, _ := file.ReadAt(text, 0) // io.EOF is the usual end; an unreadable owner is an unknown one
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text[:n])))
-	if err != nil {
+	if err != nil || pid < 0 {
 		return 0
 	}
 	return pid
 }
 
 func alive(pid int) bool {
+	if pid == 0 {
+		return false
+	}
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }

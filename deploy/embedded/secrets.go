@@ -36,6 +36,9 @@ func loadPasswords(dir string) (passwords, error) {
 			return nil, fmt.Errorf("read passwords in %s: %w", path, err)
 		}
 	}
+	if secrets == nil { // the file says null
+		secrets = passwords{}
+	}
 	if !secrets.complete() {
 		return secrets, writePrivate(path, secrets.encode())
 	}
