@@ -69,3 +69,6 @@ func FillEventID(e Event) {
 	_, _ = d.Write(c.buf) // hash.Hash documents that Write never errs
 	h.EventID = fmt.Sprintf("c_%016x%016x", xxhash.Sum64(c.buf), d.Sum64())
 }
+
+// PseudonymOpenID is the openid shown for a pseudonym.
+func PseudonymOpenID(pseudonym uint64) string { return fmt.Sprintf("erased-%016x", pseudonym) }

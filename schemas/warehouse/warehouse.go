@@ -90,30 +90,29 @@ func Clock(ctx context.Context, conn driver.Conn) (uint64, error) {
 // dictionary is loaded again: at 200,000 it reloads in some tens of milliseconds.
 const PersonBaseLimit = 200_000
 
-// Reload makes the newest links visible: the small dictionary is loaded anew, and,
-// once it has grown past PersonBaseLimit, the large one before it.
-func Reload(ctx context.Context, conn driver.Conn) error {
-	var recent uint64
-	const count = "SELECT count() FROM persons_recent WHERE written >= (SELECT max(through) FROM person_base_loads)"
-	if err := conn.QueryRow(ctx, count).Scan(&recent); err != nil {
-		return fmt.Errorf("count recent links: %w", err)
-	}
-	if recent > PersonBaseLimit {
-		if err := ReloadBase(ctx, conn); err != nil {
-			return err
-		}
-	}
+// ReloadRecent makes the newest links visible, by loading the small dictionary anew.
+func ReloadRecent(ctx context.Context, conn driver.Conn) error {
 	if err := conn.Exec(ctx, "SYSTEM RELOAD DICTIONARY person_recent"); err != nil {
 		return fmt.Errorf("reload dictionary person_recent: %w", err)
 	}
 	return nil
 }
 
+// BaseIsOld tells whether person_recent has grown past PersonBaseLimit.
+func BaseIsOld(ctx context.Context, conn driver.Conn) (bool, error) {
+	var recent uint64
+	const count = "SELECT count() FROM persons_recent WHERE written >= (SELECT max(through) FROM person_base_loads)"
+	if err := conn.QueryRow(ctx, count).Scan(&recent); err != nil {
+		return false, fmt.Errorf("count recent links: %w", err)
+	}
+	return recent > PersonBaseLimit, nil
+}
+
 // baseMargin covers inserts that were under way when the clock was read: their
 // written is older than the load by no more than an insert takes.
 const baseMargin = uint64(5 * time.Minute)
 
-// ReloadBase loads the large dictionary and notes how far it reaches.
+// ReloadBase loads the large dictionary, notes how far it reaches, and loads the small one.
 func ReloadBase(ctx context.Context, conn driver.Conn) error {
 	now, err := Clock(ctx, conn)
 	if err != nil {
@@ -125,5 +124,5 @@ func ReloadBase(ctx context.Context, conn driver.Conn) error {
 	if err := conn.Exec(ctx, "INSERT INTO person_base_loads (through) VALUES ($1)", now-baseMargin); err != nil {
 		return fmt.Errorf("note the load of person_base: %w", err)
 	}
-	return nil
+	return ReloadRecent(ctx, conn)
 }

@@ -78,9 +78,10 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 -- happens once they are acknowledged. ORDER BY as messages.
 CREATE TABLE IF NOT EXISTS overwrites
 (
-    epoch UInt64,
-    seq   UInt64,
-    done  UInt8
+    epoch    UInt64,
+    seq      UInt64,
+    identity UInt64,
+    done     UInt8
 )
 ENGINE = ReplacingMergeTree(done)
 ORDER BY (epoch, seq)
