@@ -71,7 +71,7 @@ func (c *Committer) batch(msgs []*nats.Msg) error {
 	if err != nil {
 		return fmt.Errorf("subscribe to batch answers: %w", err)
 	}
-	defer func() { _ = answers.Unsubscribe() }() // fails only with the connection, and then is void
+	defer func() { _ = answers.Unsubscribe() }() // fails only where the connection is gone, and the subscription with it
 	if err := c.sendBatch(msgs, inbox); err != nil {
 		return err
 	}
