@@ -24,6 +24,7 @@ import (
 
 	"github.com/unionlink/unionlink/api/access"
 	"github.com/unionlink/unionlink/api/export"
+	"github.com/unionlink/unionlink/api/ledger"
 	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/schemas"
 )
@@ -83,6 +84,7 @@ type API struct {
 	gate     *access.Gate
 	cursors  cursors
 	reports  *query.Reports
+	ledger   ledger.Ledger
 	routes   []route
 	document []byte
 	metrics  metrics
@@ -105,7 +107,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the cursors' key: %w", err)
 	}
-	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, reports: query.New(deps.Reader)}
+	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, reports: query.New(deps.Reader), ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
 	a.routes = a.table()
 	if a.document, err = document(a.routes); err != nil {
 		return nil, err

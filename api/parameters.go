@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/unionlink/unionlink/api/openapi"
+	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/schemas"
 )
 
@@ -12,7 +13,7 @@ func option(doc string, options ...string) openapi.Param {
 }
 
 func text(doc string) openapi.Param {
-	return openapi.Param{Doc: doc, Schema: openapi.Schema{"type": "string", "minLength": 1, "maxLength": schemas.MaxIdentifierBytes}}
+	return openapi.Param{Doc: doc, Schema: openapi.Schema{"type": "string", "minLength": 1, "maxLength": schemas.MaxTextBytes}}
 }
 
 func number(doc string, least, most int64) openapi.Param {
@@ -58,6 +59,14 @@ var parameters = map[string]openapi.Param{
 	"appids":      {Doc: "appids joined by commas: persons who bought in exactly this set", Schema: openapi.Schema{"type": "string", "minLength": 1}},
 	"segment":     text("persons of this RFM segment only"),
 	"dry_run":     option("1: tell what would move and do nothing", "0", "1"),
+}
+
+func segments() []string {
+	out := make([]string, 0, len(query.Segments))
+	for _, s := range query.Segments {
+		out = append(out, string(s))
+	}
+	return out
 }
 
 // Groups of parameters that routes share.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/unionlink/unionlink/api/access"
 	"github.com/unionlink/unionlink/api/export"
+	"github.com/unionlink/unionlink/api/query"
 )
 
 // Problem is an answer that is no success, as RFC 9457 has it. Type is stable.
@@ -87,6 +88,7 @@ var clickhouseKinds = map[int32]string{
 func problemOf(err error) *Problem {
 	var p *Problem
 	var exception *clickhouse.Exception
+	var param *query.ParamError
 	var network net.Error
 	var op *net.OpError
 	switch {
@@ -98,6 +100,8 @@ func problemOf(err error) *Problem {
 		return problem("invalid-csrf", "send the csrf of GET /v1/session in the header X-CSRF-Token")
 	case errors.Is(err, export.ErrNotOffered):
 		return problem("not-offered", "%v", export.ErrNotOffered)
+	case errors.As(err, &param):
+		return badParameter(param.Parameter, "%s", param.Detail)
 	case errors.As(err, &exception):
 		if kind := clickhouseKinds[exception.Code]; kind != "" && kind != "internal" {
 			return problem(kind, "clickhouse answered with its code %d", exception.Code)

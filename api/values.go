@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	_ "time/tzdata" // zones are known wherever the api runs
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/unionlink/unionlink/schemas"
 )
@@ -39,8 +41,8 @@ func (v values) text(name string) (string, error) {
 		}
 		return "", nil
 	}
-	if err := schemas.CheckIdentifier(name, s); err != nil {
-		return "", badParameter(name, "%v", err)
+	if len(s) > schemas.MaxTextBytes || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+		return "", badParameter(name, "is text of at most %d bytes without control characters", schemas.MaxTextBytes)
 	}
 	return s, nil
 }
@@ -58,9 +60,7 @@ func (v values) accounts(name string, sees func(string) bool) ([]string, error) 
 			return nil, badParameter(name, "%v", err)
 		}
 		if !sees(appid) {
-			p := problem("foreign-account", "%s is not among the token's accounts", appid)
-			p.Parameter = name
-			return nil, p
+			return nil, foreign(name, appid)
 		}
 	}
 	out := slices.Clone(given)

@@ -1,0 +1,209 @@
+package evidence
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/unionlink/unionlink/schemas"
+	"github.com/unionlink/unionlink/schemas/identity"
+	"github.com/unionlink/unionlink/schemas/warehouse"
+)
+
+// Evidence is one statement of a fact.
+type Evidence struct {
+	EventID    string    `json:"event_id"`
+	Source     string    `json:"source" doc:"who stated it"`
+	OccurredAt time.Time `json:"occurred_at"`
+	StreamTime time.Time `json:"stream_time" doc:"when it was learnt"`
+}
+
+// Link is a key that an identity holds, and why.
+type Link struct {
+	AppID    string     `json:"appid"`
+	OpenID   string     `json:"openid"`
+	Space    string     `json:"space"`
+	Value    string     `json:"value"`
+	Evidence []Evidence `json:"evidence"`
+}
+
+// Migration is one end of a migrate.
+type Migration struct {
+	AppID  string `json:"appid"`
+	OpenID string `json:"openid"`
+	Evidence
+}
+
+// Conflict is a value that was stated for an identity, but is not the one that counts.
+type Conflict struct {
+	AppID  string `json:"appid"`
+	OpenID string `json:"openid"`
+	Space  string `json:"space"`
+	Value  string `json:"value"`
+	Held   string `json:"held" doc:"the value that counts"`
+	Evidence
+}
+
+// Overloaded is a key held by so many identities that it links none.
+type Overloaded struct {
+	Space      string `json:"space"`
+	Value      string `json:"value"`
+	Identities int    `json:"identities"`
+}
+
+// Voided is a statement that an unlink or an erasure undid.
+type Voided struct {
+	AppID  string `json:"appid"`
+	OpenID string `json:"openid"`
+	Space  string `json:"space"`
+	Value  string `json:"value"`
+	By     string `json:"by" doc:"event_id of what undid it"`
+	Evidence
+}
+
+// Move is a moment at which an identity went from one person to another.
+type Move struct {
+	AppID  string    `json:"appid"`
+	OpenID string    `json:"openid"`
+	From   string    `json:"from"`
+	To     string    `json:"to"`
+	Learnt time.Time `json:"learnt" doc:"stream time"`
+	Cause  string    `json:"cause" doc:"event_id of what moved it"`
+}
+
+// Explanation is why a person is one.
+type Explanation struct {
+	Identities []Identity    `json:"identities"`
+	Keys       []schemas.Key `json:"keys"`
+	Links      []Link        `json:"links"`
+	Migrations []Migration   `json:"migrations"`
+	Conflicts  []Conflict    `json:"conflicts"`
+	Overloaded []Overloaded  `json:"overloaded"`
+	Voided     []Voided      `json:"voided"`
+	History    []Move        `json:"history"`
+}
+
+// Explain tells why the person's identities are one person.
+func (c *Case) Explain(ctx context.Context) (Explanation, error) {
+	e := Explanation{
+		Identities: []Identity{}, Keys: []schemas.Key{}, Links: []Link{}, Migrations: []Migration{},
+		Conflicts: []Conflict{}, Overloaded: []Overloaded{}, Voided: []Voided{},
+	}
+	for _, id := range c.sorted(c.own) {
+		e.Identities = append(e.Identities, c.names[id])
+	}
+	held := c.links(&e)
+	for i := range c.world.Conflicts {
+		if st := &c.world.Conflicts[i]; c.own[st.Identity] {
+			n := c.names[st.Identity]
+			e.Conflicts = append(e.Conflicts, Conflict{n.AppID, n.OpenID, st.Space, st.Value, held[place{st.Identity, st.Space}], evidenceOf(st)})
+		}
+	}
+	for i := range c.world.Voided {
+		if st := &c.world.Voided[i]; c.own[st.Identity] {
+			n := c.names[st.Identity]
+			e.Voided = append(e.Voided, Voided{n.AppID, n.OpenID, st.Space, st.Value, c.voider(st), evidenceOf(st)})
+		}
+	}
+	var err error
+	e.History, err = c.history(ctx)
+	return e, err
+}
+
+// place is where an identity may hold one value.
+type place struct {
+	identity uint64
+	space    string
+}
+
+// links fills in what holds: links, migrations, keys, overloaded keys. It returns the
+// value that counts at each place.
+func (c *Case) links(e *Explanation) map[place]string {
+	held := map[place]string{}
+	keys := map[uint64]bool{}
+	for i := range c.world.Links {
+		st := &c.world.Links[i]
+		if !c.own[st.Identity] {
+			continue
+		}
+		n := c.names[st.Identity]
+		if st.Action == identity.ActionEdge {
+			e.Migrations = append(e.Migrations, Migration{n.AppID, n.OpenID, evidenceOf(st)})
+			continue
+		}
+		at := place{st.Identity, st.Space}
+		if _, again := held[at]; again {
+			last := &e.Links[len(e.Links)-1] // statements of one identity and key come together
+			last.Evidence = append(last.Evidence, evidenceOf(st))
+			continue
+		}
+		held[at] = st.Value
+		e.Links = append(e.Links, Link{n.AppID, n.OpenID, st.Space, st.Value, []Evidence{evidenceOf(st)}})
+		if keys[st.Key] {
+			continue
+		}
+		keys[st.Key] = true
+		if crowd, over := c.world.Overloaded[st.Key]; over {
+			e.Overloaded = append(e.Overloaded, Overloaded{st.Space, st.Value, crowd})
+		} else {
+			e.Keys = append(e.Keys, schemas.Key{Space: st.Space, Value: st.Value})
+		}
+	}
+	return held
+}
+
+func evidenceOf(st *identity.Statement) Evidence {
+	return Evidence{st.EventID, st.Source, time.UnixMicro(st.Occurred).UTC(), time.UnixMilli(st.Learnt).UTC()}
+}
+
+// voider is the event that undid a statement: of those that would, the one learnt first.
+func (c *Case) voider(st *identity.Statement) string {
+	by, learnt := "", int64(0)
+	take := func(eventID string, at int64) {
+		if by == "" || at < learnt {
+			by, learnt = eventID, at
+		}
+	}
+	for _, o := range c.facts.Statements {
+		if o.Action == identity.ActionUnlink && o.Identity == st.Identity && o.Space == st.Space && o.Occurred >= st.Occurred {
+			take(o.EventID, o.Learnt)
+		}
+	}
+	for _, o := range c.facts.Erasures {
+		if o.Identity == st.Identity && o.Occurred >= st.Occurred {
+			take(o.EventID, o.Learnt)
+		}
+	}
+	return by
+}
+
+func (c *Case) history(ctx context.Context) ([]Move, error) {
+	moves, present := []Move{}, map[uint64]uint64{}
+	err := warehouse.ReadByIDs(ctx, c.conn, statement("history"), c.sorted(c.own), func(rows driver.Rows) error {
+		var id, person uint64
+		var m Move
+		if err := rows.Scan(&id, &m.Learnt, &person, &m.Cause); err != nil {
+			return err
+		}
+		was, moved := present[id]
+		if !moved {
+			was = id
+		}
+		present[id] = person
+		if was == person {
+			return nil
+		}
+		n := c.names[id]
+		m.AppID, m.OpenID, m.From, m.To, m.Learnt = n.AppID, n.OpenID, schemas.PersonID(was), schemas.PersonID(person), m.Learnt.UTC()
+		moves = append(moves, m)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the history of identities: %w", err)
+	}
+	slices.SortStableFunc(moves, func(a, b Move) int { return a.Learnt.Compare(b.Learnt) })
+	return moves, nil
+}
