@@ -87,6 +87,11 @@ func TestClickHouse_keeps_its_data_and_passwords_between_starts(t *testing.T) {
 	if err := open(t, second.DSN(embedded.UserAnalyst)).QueryRow(t.Context(), "SELECT count() FROM kept").Scan(&rows); err != nil || rows != 10 {
 		t.Errorf("%d rows, %v; want 10", rows, err)
 	}
+	loader := open(t, second.DSN(embedded.UserLoader))
+	run(t, loader, "SYSTEM FLUSH LOGS")
+	if err := loader.QueryRow(t.Context(), "SELECT count() FROM system.query_log").Scan(&rows); err != nil || rows == 0 {
+		t.Errorf("the query log of the second start has %d rows, %v; want some", rows, err)
+	}
 }
 
 func TestClickHouse_locks_its_folder(t *testing.T) {
