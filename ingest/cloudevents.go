@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -37,7 +38,11 @@ func unwrapCloudEvent(kind schemas.Kind, raw []byte) ([]byte, error) {
 	}
 	var ce cloudEvent
 	if err := json.Unmarshal(raw, &ce); err != nil {
-		return nil, refuseCloudEvent("", "is not a CloudEvent: %s", err)
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return nil, refuseCloudEvent(wrong.Field, "is a JSON %s; a text is wanted", wrong.Value)
+		}
+		return nil, &schemas.Refusal{Type: schemas.RefusedJSON, Detail: "is not JSON"}
 	}
 	switch {
 	case ce.SpecVersion != "1.0":

@@ -17,8 +17,8 @@ import (
 
 // Committer is the Publisher over JetStream: group commit. Events of concurrent
 // callers gather in one group while an earlier group is on its way, and travel as one
-// atomic batch, for which the server needs one fsync instead of one an event. A lone
-// event takes the plain path. Each caller is answered after the stream's
+// atomic batch, for which the server needs two fsyncs instead of one an event. A few
+// events take the plain path. Each caller is answered after the stream's
 // acknowledgement of its own events.
 //
 // It needs no starting: each group has one goroutine, which ends with the group,

@@ -155,7 +155,7 @@ func TestCommitter(t *testing.T) {
 }
 
 func TestConcurrentPublishersUnderFsync(t *testing.T) {
-	s := startOn(t, embeddedtest.StartNATS(t, embeddedtest.SyncAlways), oneKey(), roomy)
+	s := startOn(t, embeddedtest.StartNATS(t, embeddedtest.SyncAlways), Config{}, roomy)
 	const publishers, rounds = 32, 10
 	var wg sync.WaitGroup
 	for p := range publishers {
@@ -255,8 +255,7 @@ func TestNATSDown(t *testing.T) {
 	_, text, _ := strings.Cut(n.Addr(), ":")
 	port, err := strconv.Atoi(text)
 	must(t, err)
-	cfg := oneKey()
-	s := startOn(t, n.ClientURL(), cfg, roomy)
+	s := startOn(t, n.ClientURL(), oneKey(), roomy)
 	s.json("logins", loginJSON("before")).wantCounts(t, 202, 1, 0, 0)
 
 	must(t, n.Close())

@@ -56,13 +56,18 @@ type CommitConfig struct {
 	// messages. Defaults 500 and 1 MiB.
 	MaxEvents int `yaml:"max_events"`
 	MaxBytes  int `yaml:"max_bytes"`
+	// MinBatch is the smallest group that travels as an atomic batch. The server stages
+	// a batch in a store of its own before it commits it, which costs as much as about
+	// ten messages; smaller groups go message by message. Default 10.
+	MinBatch int `yaml:"min_batch"`
 	// Linger is how long a batch waits for company while an earlier one is on its
 	// way; where none is, it goes at once. Default 2 ms.
 	Linger time.Duration `yaml:"linger"`
 	// Flights is how many batches may be on their way. The server holds at most 50
 	// of all publishers together. Default 4.
 	Flights int `yaml:"flights"`
-	// Timeout bounds the wait for the stream's acknowledgement. Default 5 s.
+	// Timeout bounds the wait for the stream's acknowledgement; over it the
+	// events are answered ErrUnavailable. The server itself gives up a batch after 10 s. Default 10 s.
 	Timeout time.Duration `yaml:"timeout"`
 	// MaxInflightBytes bounds the memory of events that are not acknowledged yet;
 	// over it: ErrBusy. It is also the most that one call of Publish may bring. Default 64 MiB.
@@ -91,9 +96,10 @@ func (c Config) withDefaults() Config {
 func (c CommitConfig) withDefaults() CommitConfig {
 	c.MaxEvents = orDefault(c.MaxEvents, 500)
 	c.MaxBytes = orDefault(c.MaxBytes, 1<<20)
+	c.MinBatch = orDefault(c.MinBatch, 10)
 	c.Linger = orDefault(c.Linger, 2*time.Millisecond)
 	c.Flights = orDefault(c.Flights, 4)
-	c.Timeout = orDefault(c.Timeout, 5*time.Second)
+	c.Timeout = orDefault(c.Timeout, 10*time.Second)
 	c.MaxInflightBytes = orDefault(c.MaxInflightBytes, 64<<20)
 	c.BusyWait = orDefault(c.BusyWait, 50*time.Millisecond)
 	return c
@@ -124,12 +130,13 @@ func (c Config) Validate() error {
 		_, err := netip.ParsePrefix(p)
 		f.add(err != nil, fmt.Sprintf("trusted_proxies[%d]", i), "%q is not a network such as 10.0.0.0/8", p)
 	}
-	names := make(map[string]bool, len(c.Keys))
+	names, texts := make(map[string]bool, len(c.Keys)), make(map[string]bool, len(c.Keys))
 	for i, k := range c.Keys {
 		path := fmt.Sprintf("keys[%d]", i)
 		k.validate(&f, path)
 		f.add(names[k.Name], path+".name", "%q is given twice", k.Name)
-		names[k.Name] = true
+		f.add(k.Key != "" && texts[k.Key], path+".key", "is that of another entry; name all accounts in one")
+		names[k.Name], texts[k.Key] = true, true
 	}
 	c.Commit.validate(&f)
 	return errors.Join(f...)
@@ -154,6 +161,7 @@ func (k Key) validate(f *faults, path string) {
 func (c CommitConfig) validate(f *faults) {
 	f.add(c.MaxEvents < 1 || c.MaxEvents > 1000, "commit.max_events", "is %d; from 1 to 1000", c.MaxEvents)
 	f.add(c.MaxBytes < 1, "commit.max_bytes", "must be positive")
+	f.add(c.MinBatch < 2, "commit.min_batch", "is %d; at least 2", c.MinBatch)
 	f.add(c.Linger < 0, "commit.linger", "must not be negative")
 	f.add(c.Flights < 1 || c.Flights > 50, "commit.flights", "is %d; from 1 to 50", c.Flights)
 	f.add(c.Timeout < 0, "commit.timeout", "must not be negative")

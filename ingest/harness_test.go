@@ -60,7 +60,10 @@ func (b *safeBuffer) String() string {
 }
 
 func oneKey() Config {
-	return Config{Keys: []Key{{Name: "backend-1", Key: secretKey, AppIDs: []string{appid}}}}
+	return Config{
+		Keys:   []Key{{Name: "backend-1", Key: secretKey, AppIDs: []string{appid}}},
+		Commit: CommitConfig{MinBatch: 2},
+	}
 }
 
 // start runs the stack with a configuration and streams of the given size.

@@ -20,16 +20,18 @@ func TestConfig(t *testing.T) {
 			Keys: []Key{
 				{Name: "a", Key: "sha256:12", SigningSecret: "whsec_?"},
 				{Name: "a", AppIDs: []string{"wx1"}, EventsPerSecond: -1, Burst: -1},
+				{Name: "b", Key: "same", AppIDs: []string{"wx1"}},
+				{Name: "c", Key: "same", AppIDs: []string{"wx1"}},
 			},
-			Commit: CommitConfig{MaxEvents: 1001, Flights: 51, MaxInflightBytes: 1},
+			Commit: CommitConfig{MaxEvents: 1001, MinBatch: 1, Flights: 51, MaxInflightBytes: 1},
 		}.Validate()
 		if err == nil {
 			t.Fatal("it is valid")
 		}
 		for _, path := range []string{
 			"max_body_memory:", "trusted_proxies[0]:", "read_timeout:", "keys[0].key:", "keys[0].appids:", "keys[0].signing_secret:",
-			"keys[1].key:", "keys[1].name:", "keys[1].events_per_second:", "keys[1].burst:",
-			"commit.max_events:", "commit.flights:", "commit.max_inflight_bytes:",
+			"keys[1].key:", "keys[1].name:", "keys[1].events_per_second:", "keys[1].burst:", "keys[3].key:",
+			"commit.max_events:", "commit.min_batch:", "commit.flights:", "commit.max_inflight_bytes:",
 		} {
 			if !strings.Contains(err.Error(), path) {
 				t.Errorf("%s is not among the faults:\n%s", path, err)
@@ -42,13 +44,13 @@ func TestConfig(t *testing.T) {
 keys: [{name: backend-1, key: secret, appids: [wx1], expires: 2027-01-02T03:04:05Z, events_per_second: 10}]
 read_timeout: 5s
 trusted_proxies: [10.0.0.0/8]
-commit: {linger: 1ms, flights: 2}
+commit: {min_batch: 3, linger: 1ms, flights: 2}
 `), &got, yaml.Strict()))
 		want := Config{
 			Keys:           []Key{{Name: "backend-1", Key: "secret", AppIDs: []string{"wx1"}, Expires: time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC), EventsPerSecond: 10}},
 			ReadTimeout:    5 * time.Second,
 			TrustedProxies: []string{"10.0.0.0/8"},
-			Commit:         CommitConfig{Linger: time.Millisecond, Flights: 2},
+			Commit:         CommitConfig{MinBatch: 3, Linger: time.Millisecond, Flights: 2},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

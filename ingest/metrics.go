@@ -56,7 +56,7 @@ func newCommitMetrics(reg prometheus.Registerer) (*commitMetrics, error) {
 			Name: "unionlink_ingest_publish_errors_total", Help: "Events not stored for certain, by reason: busy, full, unavailable, refused or canceled.",
 		}, []string{"reason"}),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "unionlink_ingest_batch_events", Help: "Events that travelled together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000},
+			Name: "unionlink_ingest_batch_events", Help: "Events that were sent to the stream together.", Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000},
 		}),
 		publish: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "unionlink_ingest_publish_seconds", Help: "Time until the stream acknowledged, by path: single, batch or fallback.",

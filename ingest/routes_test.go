@@ -185,6 +185,34 @@ func TestBodyThatNeverEnds(t *testing.T) {
 	}
 }
 
+func TestEveryMetricMoves(t *testing.T) {
+	s := start(t, oneKey(), roomy)
+	s.json("logins", "["+loginJSON("m1")+","+loginJSON("m2")+","+loginJSON("m1")+",{}]").wantCounts(t, 202, 2, 1, 1)
+	s.json("purchases", purchaseJSON()).wantCounts(t, 202, 1, 0, 0)
+	s.json("logins", "no").wantProblem(t, 400, ProblemJSON)
+	for _, c := range []struct {
+		name   string
+		labels []string
+		want   float64
+	}{
+		{"unionlink_ingest_request_seconds", []string{"login", "202"}, 1},
+		{"unionlink_ingest_request_seconds", []string{"login", "400"}, 1},
+		{"unionlink_ingest_request_seconds", []string{"purchase", "202"}, 1},
+		{"unionlink_ingest_rejected_total", []string{"login", schemas.RefusedMissing}, 1},
+		{"unionlink_ingest_problems_total", []string{ProblemJSON}, 1},
+		{"unionlink_ingest_events_total", []string{"login", "accepted"}, 2},
+		{"unionlink_ingest_events_total", []string{"login", "duplicate"}, 1},
+		{"unionlink_ingest_events_total", []string{"purchase", "accepted"}, 1},
+		{"unionlink_ingest_batch_events", nil, 2},
+		{"unionlink_ingest_publish_seconds", []string{"batch"}, 1},
+		{"unionlink_ingest_publish_seconds", []string{"single"}, 1},
+	} {
+		if got := s.count(c.name, c.labels...); got != c.want {
+			t.Errorf("%s%v is %v, want %v", c.name, c.labels, got, c.want)
+		}
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	s := start(t, oneKey(), roomy)
 	must(t, s.committer.bytes.reserve(t.Context(), s.committer.bytes.max))

@@ -32,7 +32,7 @@ func (c *Committer) send(msgs []*nats.Msg) []schemas.Outcome {
 		// Publishing now would fill the reconnect buffer with what is answered 503 anyway.
 		return all(len(msgs), fmt.Errorf("%w: not connected", ErrUnavailable))
 	}
-	if len(msgs) == 1 {
+	if len(msgs) < c.cfg.MinBatch {
 		return c.singles(msgs, "single")
 	}
 	start := time.Now()
