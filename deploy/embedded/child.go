@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -83,6 +84,7 @@ func runEngine(library string, args []string) error {
 		return errors.New("run clickhouse engine: it returned nothing")
 	}
 	if text := resultError(result); text != "" {
+		text, _, _ = strings.Cut(text, ", Stack trace (")
 		return fmt.Errorf("run clickhouse engine: %s", text)
 	}
 	return nil

@@ -15,6 +15,7 @@ const (
 	accessDenied      = 497
 	readOnly          = 164
 	settingConstraint = 452
+	quotaExceeded     = 201
 )
 
 func TestRights_of_the_loader(t *testing.T) {
@@ -91,9 +92,14 @@ func TestRights_of_the_passwordless_default_user(t *testing.T) {
 	run(t, open(t, dsn), "CREATE TABLE rows (k UInt64) ENGINE = MergeTree ORDER BY k")
 	name := dsn[strings.LastIndex(dsn, "/")+1:]
 	anybody := open(t, "clickhouse://"+embeddedtest.Shared(t).NativeAddr()+"/default")
-	refused(t, anybody, "SELECT * FROM file('/etc/hostname', 'LineAsString', 'l String')", accessDenied)
-	refused(t, anybody, "SELECT * FROM "+name+".rows", accessDenied)
-	refused(t, anybody, "CREATE TEMPORARY TABLE mine (k UInt64) ENGINE = File(CSV)", accessDenied)
+	for _, query := range []string{
+		"SELECT * FROM file('/etc/hostname', 'LineAsString', 'l String')",
+		"SELECT * FROM " + name + ".rows",
+		"CREATE TEMPORARY TABLE mine (k UInt64) ENGINE = File(CSV)",
+		"SYSTEM STOP LISTEN HTTP",
+	} {
+		refused(t, anybody, query, accessDenied, quotaExceeded)
+	}
 	refused(t, anybody, "SELECT 1 SETTINGS max_execution_time = 0", settingConstraint)
 }
 

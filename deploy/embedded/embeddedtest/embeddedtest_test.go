@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/unionlink/unionlink/deploy/embedded/embeddedtest"
 )
 
@@ -28,6 +30,26 @@ func TestDatabase_is_empty_for_each_test(t *testing.T) {
 	var tables uint64
 	if err := loader.QueryRow(t.Context(), "SELECT count() FROM system.tables WHERE database = currentDatabase()").Scan(&tables); err != nil || tables != 0 {
 		t.Errorf("a new database has %d tables, %v; want none", tables, err)
+	}
+}
+
+func TestStartNATS_has_JetStream(t *testing.T) {
+	for _, options := range [][]embeddedtest.NATSOption{nil, {embeddedtest.SyncAlways}} {
+		conn, err := nats.Connect(embeddedtest.StartNATS(t, options...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(conn.Close)
+		js, err := jetstream.New(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(t.Context(), "s", nil); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
