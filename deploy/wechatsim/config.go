@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
-	"strings"
 )
 
 // Config is what a simulator starts from, and what a reset returns it to.
@@ -152,8 +151,9 @@ func prefixed(path string, faults []error) []error {
 }
 
 var (
-	appIDPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	tokenPattern = regexp.MustCompile(`^[A-Za-z0-9]{3,32}$`)
+	appIDPattern  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	domainPattern = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^?#@\s]*)?$`)
+	tokenPattern  = regexp.MustCompile(`^[A-Za-z0-9]{3,32}$`)
 )
 
 func (a *Account) faults() []error {
@@ -245,8 +245,5 @@ func decodeAESKey(key string) ([]byte, error) {
 	return raw, nil
 }
 
-func validDomain(domain string) bool {
-	u, err := url.Parse("http://" + domain)
-	return err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && u.Fragment == "" &&
-		!strings.ContainsAny(domain, " \\?#@")
-}
+// validDomain tells whether a callback domain is host[:port][/path].
+func validDomain(domain string) bool { return domainPattern.MatchString(domain) }

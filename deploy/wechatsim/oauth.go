@@ -213,16 +213,16 @@ func (s *Simulator) confirm(rw http.ResponseWriter, r *http.Request) {
 	http.Redirect(rw, r, s.world.grantTarget(waiting.authorizeRequest, u, snapshot, s.clock.now()), http.StatusFound)
 }
 
-// chosenUser is the user picked on the page, or a new one.
+// chosenUser is the user whose id was typed, a new one of the nickname that was typed, or the one picked.
 func (s *Simulator) chosenUser(form url.Values) (*user, error) {
-	id := strings.TrimSpace(form.Get("other"))
-	if id == "" {
-		id = form.Get("user")
+	other, nickname, picked := strings.TrimSpace(form.Get("other")), strings.TrimSpace(form.Get("nickname")), form.Get("user")
+	switch {
+	case other != "":
+		return s.world.liveUser(other)
+	case nickname == "" && picked != "" && picked != "new":
+		return s.world.liveUser(picked)
 	}
-	if id != "" && id != "new" {
-		return s.world.liveUser(id)
-	}
-	made, err := s.world.addUsers(newUsers{Count: 1, Nickname: strings.TrimSpace(form.Get("nickname"))}, s.clock.now())
+	made, err := s.world.addUsers(newUsers{Count: 1, Nickname: nickname}, s.clock.now())
 	if err != nil {
 		return nil, err
 	}
