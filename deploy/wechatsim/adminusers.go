@@ -205,7 +205,7 @@ func (s *Simulator) modify(u *user, order struct {
 }) (any, error) {
 	u.version++
 	u.nickname = orElse(strings.TrimSpace(order.Nickname), u.nickname)
-	u.headimgurl = order.HeadImgURL
+	u.headimgurl = orElse(order.HeadImgURL, u.headimgurl)
 	for _, a := range s.world.authorizedWithin(u, s.clock.now().Add(-modifiedToldWithin)) {
 		s.authorizationEvent(a, u, "user_info_modified", "")
 	}

@@ -4,52 +4,61 @@ import "fmt"
 
 // The errcodes the simulator answers with.
 const (
-	codeSystemError        = -1
-	codeInvalidCredential  = 40001
-	codeInvalidGrantType   = 40002
-	codeInvalidOpenID      = 40003
-	codeInvalidAppID       = 40013
-	codeInvalidToken       = 40014
-	codeInvalidCode        = 40029
-	codeInvalidRefresh     = 40030
-	codeInvalidOpenIDList  = 40032
-	codeInvalidSecret      = 40125
-	codeUsedCode           = 40163
-	codeInvalidIP          = 40164
-	codeMissingToken       = 41001
-	codeMissingAppID       = 41002
-	codeMissingRefresh     = 41003
-	codeMissingSecret      = 41004
-	codeMissingCode        = 41008
-	codeMissingOpenID      = 41009
-	codeTokenExpired       = 42001
-	codeRefreshExpired     = 42002
-	codeCodeTimeout        = 42003
-	codePasswordChanged    = 42007
-	codeRequireGET         = 43001
-	codeRequirePOST        = 43002
-	codeEmptyBody          = 44002
-	codeDailyQuota         = 45009
-	codeMinuteQuota        = 45011
-	codeDataFormat         = 47001
-	codeUnauthorized       = 48001
-	codeClearQuotaLimit    = 48006
-	codeWrongAppID         = 63178
-	codeInvalidCGIPath     = 76003
-	codeInvalidRID         = 76001
-	pageErrorRedirect      = 10003
-	pageErrorScope         = 10005
-	pageErrorNoScope       = 10010
-	pageErrorNoRedirect    = 10011
-	pageErrorNoAppID       = 10012
-	pageErrorOpenPlatform  = 10016
-	pageErrorOther         = 0 // "parameter error" without a number
+	codeSystemError       = -1
+	codeInvalidCredential = 40001
+	codeInvalidGrantType  = 40002
+	codeInvalidOpenID     = 40003
+	codeInvalidAppID      = 40013
+	codeInvalidToken      = 40014
+	codeInvalidCode       = 40029
+	codeInvalidRefresh    = 40030
+	codeInvalidOpenIDList = 40032
+	codeInvalidSecret     = 40125
+	codeUsedCode          = 40163
+	codeInvalidIP         = 40164
+	codeMissingToken      = 41001
+	codeMissingAppID      = 41002
+	codeMissingRefresh    = 41003
+	codeMissingSecret     = 41004
+	codeMissingCode       = 41008
+	codeMissingOpenID     = 41009
+	codeTokenExpired      = 42001
+	codeRefreshExpired    = 42002
+	codeCodeTimeout       = 42003
+	codePasswordChanged   = 42007
+	codeRequireGET        = 43001
+	codeRequirePOST       = 43002
+	codeEmptyBody         = 44002
+	codeDailyQuota        = 45009
+	codeMinuteQuota       = 45011
+	codeDataFormat        = 47001
+	codeUnauthorized      = 48001
+	codeClearQuotaLimit   = 48006
+	codeWrongAppID        = 63178
+	codeInvalidCGIPath    = 76003
+	codeInvalidRID        = 76001
+)
+
+// The numbers of the authorize route's error pages.
+const (
+	pageErrorRedirect     = 10003
+	pageErrorScope        = 10005
+	pageErrorNoScope      = 10010
+	pageErrorNoRedirect   = 10011
+	pageErrorNoAppID      = 10012
+	pageErrorOpenPlatform = 10016
+	pageErrorOther        = 0 // "parameter error" without a number
+)
+
+// The documented limits.
+const (
 	maxStateBytes          = 128
 	maxOpenIDsPerCall      = 100
 	maxFollowersPerPage    = 10_000
 	migrationWindowSeconds = 15 * 86400
 )
 
+// errmsgs are the texts as they were observed, without the rid.
 var errmsgs = map[int]string{
 	codeSystemError:       "system error",
 	codeInvalidCredential: "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r",

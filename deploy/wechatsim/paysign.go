@@ -45,17 +45,17 @@ func newPayKey(seed string) (*payKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode payment key: %w", err)
 	}
-	print := sha256.Sum256(der)
+	fingerprint := sha256.Sum256(der)
 	k := &payKey{
 		private:   private,
 		publicPEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})),
-		publicID:  fmt.Sprintf("PUB_KEY_ID_01%020d00", binary.BigEndian.Uint64(print[:8])),
-		serial:    fmt.Sprintf("%X", print[:20]),
+		publicID:  fmt.Sprintf("PUB_KEY_ID_01%020d00", binary.BigEndian.Uint64(fingerprint[:8])),
+		serial:    fmt.Sprintf("%X", fingerprint[:20]),
 		from:      time.Date(2024, 1, 1, 0, 0, 0, 0, beijing),
 		until:     time.Date(2049, 1, 1, 0, 0, 0, 0, beijing),
 	}
 	template := &x509.Certificate{
-		SerialNumber: new(big.Int).SetBytes(print[:20]), NotBefore: k.from, NotAfter: k.until,
+		SerialNumber: new(big.Int).SetBytes(fingerprint[:20]), NotBefore: k.from, NotAfter: k.until,
 		Subject:            pkix.Name{CommonName: "Tenpay.com sign (simulated)", Organization: []string{"wechatsim"}},
 		SignatureAlgorithm: x509.SHA256WithRSA, KeyUsage: x509.KeyUsageDigitalSignature,
 	}

@@ -232,6 +232,18 @@ func TestPushRetries(t *testing.T) {
 	})
 }
 
+func TestNewFollowersArePushedWhenAsked(t *testing.T) {
+	b, rec := newBench(t, nil), newReceiver(t, success)
+	b.run()
+	b.setPush(rec, PushPlain)
+	b.admin("POST", "/_sim/users", `{"count":5,"follow":["`+shop+`"]}`)
+	b.admin("POST", "/_sim/users", `{"count":3,"follow":["`+shop+`"],"push":true}`)
+	b.settled()
+	if got := rec.all(); len(got) != 3 || element(got[0].body, "Event") != "subscribe" {
+		t.Errorf("%d pushes", len(got))
+	}
+}
+
 func TestPushCheck(t *testing.T) {
 	b := newBench(t, nil)
 	good := newReceiver(t, nil)
