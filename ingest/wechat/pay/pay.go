@@ -88,6 +88,32 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
+// Validate returns every fault, joined, each with its path.
+func (c Config) Validate() error {
+	_, err := c.merchants()
+	return err
+}
+
+// merchants prepares the keys of all merchants.
+func (c Config) merchants() (map[string]*merchant, error) {
+	known := make(map[string]*merchant, len(c.Merchants))
+	var faults []error
+	if c.Remember < 24*time.Hour {
+		faults = append(faults, errors.New("remember: is under a day"))
+	}
+	for i, m := range c.Merchants {
+		ready, err := newMerchant(m)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("merchants[%d]: %w", i, err))
+		}
+		if known[m.MchID] != nil {
+			faults = append(faults, fmt.Errorf("merchants[%d].mchid: %s is given twice", i, m.MchID))
+		}
+		known[m.MchID] = ready
+	}
+	return known, errors.Join(faults...)
+}
+
 // Deps is what the package works with.
 type Deps struct {
 	JetStream jetstream.JetStream
@@ -109,32 +135,17 @@ type Pay struct {
 	count     *prometheus.CounterVec
 }
 
-// New validates the configuration and returns every fault, each with its path; it
-// talks to nobody.
+// New validates the configuration; it talks to nobody.
 func New(cfg Config, deps Deps) (*Pay, error) {
 	cfg = cfg.WithDefaults()
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	p := &Pay{deps: deps, merchants: make(map[string]*merchant)}
-	var faults []error
-	if cfg.Remember < 24*time.Hour {
-		faults = append(faults, errors.New("remember: is under a day"))
-	}
-	for i, m := range cfg.Merchants {
-		known, err := newMerchant(m)
-		if err != nil {
-			faults = append(faults, fmt.Errorf("merchants[%d]: %w", i, err))
-			continue
-		}
-		if p.merchants[m.MchID] != nil {
-			faults = append(faults, fmt.Errorf("merchants[%d].mchid: %s is given twice", i, m.MchID))
-		}
-		p.merchants[m.MchID] = known
-	}
-	if err := errors.Join(faults...); err != nil {
+	merchants, err := cfg.merchants()
+	if err != nil {
 		return nil, err
 	}
+	p := &Pay{deps: deps, merchants: merchants}
 	p.ledger = bucket.New(deps.JetStream, bucket.Config{
 		Name: "UNIONLINK_WECHAT_PAYMENTS", Description: "payments and refunds as they were first learnt", TTL: cfg.Remember, Replicas: deps.Replicas,
 	})
