@@ -58,7 +58,7 @@ const (
 	migrationWindowSeconds = 15 * 86400
 )
 
-// errmsgs are the texts as they were observed, without the rid.
+// errmsgs are the texts without the rid: as observed, and where none was, in the same manner. Match errcodes, never these.
 var errmsgs = map[int]string{
 	codeSystemError:       "system error",
 	codeInvalidCredential: "invalid credential, access_token is invalid or not latest, could get access_token by getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r",

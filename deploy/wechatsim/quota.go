@@ -11,7 +11,8 @@ type quotaLimit struct {
 	PerDay    int `json:"per_day"`
 }
 
-// documentedQuotas are the limits in the documentation. Those of a day's calls vary by account and can be set.
+// documentedQuotas are the limits to begin with: those in the documentation, and for a day's calls about followers,
+// which vary by account, those of a common one. The admin API sets others.
 var documentedQuotas = map[string]quotaLimit{
 	"/sns/oauth2/access_token":  {PerMinute: 50_000},
 	"/sns/oauth2/refresh_token": {PerMinute: 50_000},
