@@ -73,8 +73,10 @@ type Cursor struct {
 	Net      int64  `json:"n,omitempty"`
 	// At is in microseconds since 1970.
 	At int64 `json:"t,omitempty"`
-	// Key is a person, an order or an identity.
+	// Key is a person or an order.
 	Key uint64 `json:"k,omitempty,string"`
+	// Identity is the one of an order or a change.
+	Identity uint64 `json:"i,omitempty,string"`
 }
 
 // ParamError says which parameter is at fault, by its name in the API.
@@ -191,7 +193,7 @@ func (p *Params) args() args {
 		}
 	}
 	if c := p.Cursor; c != nil {
-		a["after_net"], a["after_at"], a["after_key"] = c.Net, c.At, c.Key
+		a["after_net"], a["after_at"], a["after_key"], a["after_identity"] = c.Net, c.At, c.Key, c.Identity
 	}
 	return a
 }

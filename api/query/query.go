@@ -52,27 +52,10 @@ import (
 var ErrNotFound = errors.New("not found")
 
 // Reports answers questions over one connection pool.
-type Reports struct {
-	conn driver.Conn
-	rule Rule
-}
-
-// Rule is what of the linking rule's configuration shows in answers.
-type Rule struct {
-	// MaxIdentitiesPerKey is how many identities a key may join before it is overloaded; 0: identity.DefaultMaxIdentitiesPerKey.
-	MaxIdentitiesPerKey int
-}
+type Reports struct{ conn driver.Conn }
 
 // New makes Reports of a connection, that of the read-only analyst. It asks nothing.
-func New(conn driver.Conn, rule Rule) (*Reports, error) {
-	if conn == nil {
-		return nil, errors.New("make reports: no connection")
-	}
-	if rule.MaxIdentitiesPerKey < 0 {
-		return nil, fmt.Errorf("make reports: max_identities_per_key %d is negative", rule.MaxIdentitiesPerKey)
-	}
-	return &Reports{conn: conn, rule: rule}, nil
-}
+func New(conn driver.Conn) *Reports { return &Reports{conn: conn} }
 
 // FreshThrough is the stream time up to which all events are counted; zero where nothing was counted yet.
 func (r *Reports) FreshThrough(ctx context.Context) (time.Time, error) {
@@ -223,6 +206,21 @@ func (e *extent) set(names []string) (set []uint64, ok bool) {
 		set[i/wordBits] |= 1 << (i % wordBits)
 	}
 	return set, true
+}
+
+// byCurrency prepares a question of each currency that there is.
+func (r *Reports) byCurrency(ctx context.Context, p *Params, s shape, ask func(extent, shape, args) error) error {
+	all, err := r.extent(ctx, p, s)
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		s, a := e.in(p, s, p.args())
+		if err := ask(e, s, a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // share is part/whole, nil where there is no whole.

@@ -30,6 +30,10 @@ type shape struct {
 	ByAccount, Exact, Segment bool
 	// History keeps what occurred before From too: the report itself says what From bounds.
 	History bool
+	// ItemSKU and ItemCategory say that {sku} and {category} choose the items that buyers are followed from.
+	ItemSKU, ItemCategory bool
+	// Member narrows to the identities of {person}.
+	Member bool
 	// After continues behind a cursor, Limit cuts the page at {limit}.
 	After, Limit bool
 	// Words number the 64-bit words of a set of accounts.

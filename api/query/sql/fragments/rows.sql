@@ -13,6 +13,7 @@
         WHERE stream_time <= {{template "as_of"}}
         {{- if and .From (not .History)}} AND toYYYYMM(occurred_at) >= toYYYYMM({{template "from"}}){{end}}
         {{- if .To}} AND toYYYYMM(occurred_at) <= toYYYYMM({{template "to"}}){{end}}
+        {{- if .Member}} AND identity IN {{template "members" .}}{{end}}
         ORDER BY identity DESC, order_key DESC, version DESC
         LIMIT 1 BY identity, order_key, toYYYYMM(occurred_at)
     ) AS s{{else}}purchases AS s FINAL{{end}}

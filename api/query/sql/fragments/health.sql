@@ -1,0 +1,10 @@
+{{- /* Every identity that is asked for, with its person. */ -}}
+{{define "asked_identities" -}}
+(SELECT identity FROM identities WHERE 1{{template "seen" .}}{{if .Selected}} AND appid IN {selected:Array(String)}{{end}} GROUP BY identity)
+{{- end}}
+{{define "seen_identities" -}}
+(
+    SELECT s.identity AS identity, {{template "person" .}} AS person
+    FROM {{template "asked_identities" .}} AS s{{template "bind" .}}
+)
+{{- end}}
