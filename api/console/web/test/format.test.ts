@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { length, moment } from '../src/format/dates'
 import { exportAddress, toCSV, toNDJSON } from '../src/format/export'
-import { decimal, minorDigits, money } from '../src/format/money'
-import { change, count, ratio, share } from '../src/format/numbers'
+import { axisMoney, decimal, minorDigits, money } from '../src/format/money'
+import { axisCount, change, count, ratio, share } from '../src/format/numbers'
 import type { Reading } from '../src/format/reading'
 
 const en: Reading = { language: 'en', short: false }
@@ -41,6 +41,8 @@ describe('numbers', () => {
     expect(count(23570, en)).toBe('23,570')
     expect(count(23570, short)).toBe('2.36万')
     expect(count(9999, short)).toBe('9,999')
+    expect(axisCount(15000, zh)).toBe('1.5万')
+    expect(axisMoney(15000000, 'USD', en)).toBe('US$150k')
     expect(share(0.2557, zh)).toBe('25.6%')
     expect(ratio(1, 0)).toBe(0)
   })

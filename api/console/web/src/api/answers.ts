@@ -57,7 +57,7 @@ export interface TopPersonRow {
   net: number
   orders: number
   accounts: number
-  last_order_at: string
+  last_order_at: string | null
 }
 
 export interface CohortMonth {

@@ -5,6 +5,7 @@ export interface Palette {
   ink2: string
   line: string
   paper: string
+  font: string
   colors: string[]
 }
 
@@ -13,7 +14,7 @@ export function palette(): Palette {
   const style = getComputedStyle(document.documentElement)
   const variable = (name: string) => style.getPropertyValue(name).trim()
   return {
-    ink: variable('--ink'), ink2: variable('--ink-2'), line: variable('--line'), paper: variable('--paper'),
+    ink: variable('--ink'), ink2: variable('--ink-2'), line: variable('--line'), paper: variable('--paper'), font: getComputedStyle(document.body).fontFamily,
     colors: variable('--chart').split(',').map((c) => c.trim()),
   }
 }
@@ -23,10 +24,10 @@ export function chartBase(p: Palette) {
   return {
     color: p.colors,
     animation: false,
-    textStyle: { color: p.ink, fontFamily: 'inherit' },
+    textStyle: { color: p.ink, fontFamily: p.font },
     tooltip: {
       renderMode: 'richText' as const, confine: true, backgroundColor: p.paper, borderColor: p.line, padding: 10,
-      textStyle: { color: p.ink, fontSize: 13 },
+      textStyle: { color: p.ink, fontSize: 13, fontFamily: p.font },
     },
   }
 }

@@ -38,3 +38,14 @@ export function money(amount: number, currency: string, reading: Reading): strin
     return `${value} ${currency}`
   }
 }
+
+/** An amount beside an axis, where a few digits do: 'US$150k', '¥15万'. */
+export function axisMoney(amount: number, currency: string, reading: Reading): string {
+  try {
+    return new Intl.NumberFormat(reading.short ? 'zh-CN' : locale(reading), {
+      style: 'currency', currency, notation: 'compact', minimumFractionDigits: 0, maximumFractionDigits: 1,
+    }).format(Number(decimal(amount, currency)))
+  } catch {
+    return decimal(amount, currency)
+  }
+}

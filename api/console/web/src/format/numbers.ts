@@ -27,3 +27,8 @@ export function change(from: number, to: number, reading: Reading): string | nul
     style: 'percent', maximumFractionDigits: 1, signDisplay: 'exceptZero',
   }).format((to - from) / Math.abs(from))
 }
+
+/** A count beside an axis, where a few digits do: '15k', '1.5万'. */
+export function axisCount(n: number, reading: Reading): string {
+  return new Intl.NumberFormat(reading.short ? 'zh-CN' : locale(reading), { notation: 'compact', maximumFractionDigits: 1 }).format(n)
+}

@@ -9,6 +9,9 @@ export const showCount = (n: number) => numbers.count(n, preferences)
 export const showShare = (part: number) => numbers.share(part, preferences)
 export const showChange = (from: number, to: number) => numbers.change(from, to, preferences)
 
+export const axisMoney = (amount: number, currency: string) => money.axisMoney(amount, currency, preferences)
+export const axisCount = (n: number) => numbers.axisCount(n, preferences)
+
 /** The amount in full, for a title beside a shortened one. */
 export const exactMoney = (amount: number, currency: string) => money.money(amount, currency, { ...preferences, short: false })
 

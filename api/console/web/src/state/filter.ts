@@ -4,6 +4,11 @@
 import { before, periods, spanOf, type Period, type Span } from './period'
 import { dayIn, isDay, isZone } from './time'
 
+/** The parts of the filter, as its bar shows them. */
+export const everyField = ['period', 'accounts', 'currency', 'tz', 'as_of'] as const
+
+export type FilterField = (typeof everyField)[number]
+
 export const defaultZone = 'Asia/Shanghai'
 
 /** What a page asks about. */
