@@ -146,13 +146,18 @@ func (r *rig) publish(events ...schemas.Event) {
 // counted waits until every message of the stream is acknowledged.
 func (r *rig) counted() {
 	r.t.Helper()
+	s, err := r.js.Stream(r.t.Context(), stream.Events)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	last := s.CachedInfo().State.LastSeq
 	r.until("all events are counted", func() bool {
 		c, err := r.js.Consumer(r.t.Context(), stream.Events, stream.Consumer)
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		i := c.CachedInfo()
-		return i.NumPending == 0 && i.NumAckPending == 0
+		return i.NumPending == 0 && i.NumAckPending == 0 && i.Delivered.Stream >= last
 	})
 }
 

@@ -65,7 +65,12 @@ func (l *Linker) storeWhole(ctx context.Context, b *batch) error {
 	}
 	// Another linker may have written the ledger since it was read, or one that died may
 	// have stored facts before it did: what stands in the open now is swept away.
-	return l.sweep(ctx, who)
+	if err := l.sweep(ctx, who); err != nil || len(known) == 0 {
+		return err
+	}
+	// Another linker's sweep may have taken the name of someone who came back for a name
+	// without facts, before these facts were stored.
+	return warehouse.Identities.Insert(ctx, l.deps.Warehouse, r.identities)
 }
 
 // insertFacts stores the facts side by side: they do not need one another.

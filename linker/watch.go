@@ -70,6 +70,10 @@ const tellEvery = 5 * time.Second
 
 // progress writes up to which stream time everything is counted.
 func (w *watcher) progress(ctx context.Context) error {
+	log, err := w.events.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", stream.Events, err)
+	}
 	info, err := w.consumer.Info(ctx)
 	if err != nil {
 		return fmt.Errorf("look up the consumer: %w", err)
@@ -79,9 +83,10 @@ func (w *watcher) progress(ctx context.Context) error {
 	m.ackPending.Set(float64(info.NumAckPending))
 	open := info.NumPending + uint64(info.NumAckPending)
 	through := w.through
-	if open == 0 {
-		// Every message that was there when the server answered is acknowledged.
-		through = info.TimeStamp
+	if open == 0 && info.Delivered.Stream >= log.State.LastSeq {
+		// Every message that was there when the server told of the stream is acknowledged.
+		// What is pending alone does not tell: it is counted a moment after a publish.
+		through = log.TimeStamp
 	} else if msg, err := w.events.GetMsg(ctx, info.AckFloor.Stream); err == nil {
 		through = msg.Time
 	} else if !errors.Is(err, jetstream.ErrMsgNotFound) && info.AckFloor.Stream > 0 {
