@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -105,7 +106,7 @@ func unmarshal(data []byte, into any) error {
 		if strings.HasSuffix(field, "amount") || strings.HasSuffix(field, "quantity") {
 			return refuse(RefusedAmount, field, "is %s; a whole number in minor units is wanted", wrong.Value)
 		}
-		return refuse(RefusedFieldType, field, "is %s; %s is wanted", wrong.Value, wrong.Type)
+		return refuse(RefusedFieldType, field, "is %s; %s is wanted", wrong.Value, jsonKind(wrong.Type.Kind()))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return refuse(RefusedJSON, "", "the JSON ends too early")
 	case err != nil:
@@ -115,6 +116,22 @@ func unmarshal(data []byte, into any) error {
 		return refuse(RefusedJSON, "", "has more after the JSON object")
 	}
 	return nil
+}
+
+// jsonKind names a Go kind as JSON calls it.
+func jsonKind(k reflect.Kind) string {
+	switch k {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Struct, reflect.Pointer:
+		return "an object"
+	default:
+		return "a whole number in range"
+	}
 }
 
 func (w *wireHead) envelope() (Envelope, error) {

@@ -132,6 +132,9 @@ func streams(cfg Config) []jetstream.StreamConfig {
 	log, changes, dead := keep, keep, keep
 	log.Name, log.Subjects, log.MaxBytes = Events, events, cfg.MaxBytes
 	log.Description = "logins, purchases and identity events; the log that ClickHouse is derived from"
+	// A message that is refused travels on to the dead letters with its reason in
+	// headers, and has to fit NATS's payload of 1 MiB there too.
+	log.MaxMsgSize = 768 << 10
 	log.AllowAtomicPublish = true
 	log.AllowDirect = true
 
