@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,6 +59,15 @@ type world struct {
 	calls   *calls
 	logs    *logs
 	metrics *prometheus.Registry
+	// ahead is how far the world's clock is ahead, in nanoseconds.
+	ahead atomic.Int64
+}
+
+// advance moves the clocks of WeChat and of ingest.
+func (w *world) advance(d time.Duration) {
+	w.t.Helper()
+	w.ahead.Add(int64(d))
+	w.admin("POST", "/clock", obj{"advance_seconds": int(d.Seconds())}, nil)
 }
 
 // logs is a buffer that many goroutines write.
@@ -112,6 +122,16 @@ func (c *calls) of(path string) int {
 
 func newWorld(t *testing.T, change func(*wechat.Config)) *world {
 	t.Helper()
+	return newWorldWith(t, func(_ *world, c *wechat.Config) {
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+// newWorldWith is newWorld for configurations that need the simulator.
+func newWorldWith(t *testing.T, change func(*world, *wechat.Config)) *world {
+	t.Helper()
 	w := &world{t: t, calls: &calls{byPath: make(map[string]int)}, logs: &logs{}, metrics: prometheus.NewRegistry()}
 	nc, err := nats.Connect(embeddedtest.StartNATS(t))
 	w.check(err)
@@ -132,11 +152,10 @@ func newWorld(t *testing.T, change func(*wechat.Config)) *world {
 	}
 	cfg.Login.PublicURL = w.site.URL
 	cfg.Login.ReturnTo = []string{w.site.URL + "/page"}
-	if change != nil {
-		change(&cfg)
-	}
+	change(w, &cfg)
 	w.wechat, err = wechat.New(cfg, wechat.Deps{
 		JetStream: w.js, Publisher: committer, Log: slog.New(slog.NewTextHandler(w.logs, nil)), Metrics: w.metrics, Transport: w.calls,
+		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
 	})
 	w.check(err)
 	w.wechat.Routes(router)

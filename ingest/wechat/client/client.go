@@ -183,12 +183,26 @@ func (c *Client) once(ctx context.Context, k call, out any) error {
 	return nil
 }
 
+// unrepeatable is an empty body. net/http itself repeats a GET without a body when a
+// kept connection breaks before the answer, which burns a code a second time and
+// answers 40163; one with a body that it cannot rewind it does not repeat.
+type unrepeatable struct{}
+
+// Read is at the end.
+func (unrepeatable) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close has nothing to do.
+func (unrepeatable) Close() error { return nil }
+
 func (c *Client) request(ctx context.Context, k call) (*http.Request, error) {
 	target := c.cfg.APIURL + k.op + "?" + k.query.Encode()
 	if k.body == nil {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 		if err != nil {
 			return nil, fmt.Errorf("make request %s: the address is not valid", k.op)
+		}
+		if !k.harmless {
+			req.Body = unrepeatable{}
 		}
 		return req, nil
 	}

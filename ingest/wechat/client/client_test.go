@@ -138,6 +138,26 @@ func TestClient_repeats(t *testing.T) {
 			}
 		})
 	}
+	t.Run("no code exchange on a kept connection that breaks, by net/http itself", func(t *testing.T) {
+		c, calls := wechat(t, profile, hangsUp, grant)
+		if err := read(c); err != nil { // leaves a connection that is kept
+			t.Fatal(err)
+		}
+		if err := spend(c); err == nil || calls.Load() != 2 {
+			t.Fatal(err, calls.Load())
+		}
+	})
+	t.Run("a code exchange has no body", func(t *testing.T) {
+		c, _ := wechat(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength != 0 || len(r.TransferEncoding) != 0 || r.Method != http.MethodGet {
+				t.Error(r.Method, r.ContentLength, r.TransferEncoding)
+			}
+			grant(w, r)
+		})
+		if err := spend(c); err != nil {
+			t.Fatal(err)
+		}
+	})
 	t.Run("a code exchange that never left", func(t *testing.T) {
 		var dials atomic.Int64
 		c, err := New(Config{APIURL: "http://127.0.0.1:1", Backoff: time.Millisecond}, &http.Transport{
