@@ -23,10 +23,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/unionlink/unionlink/api/access"
+	"github.com/unionlink/unionlink/api/evidence"
 	"github.com/unionlink/unionlink/api/export"
 	"github.com/unionlink/unionlink/api/ledger"
 	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/schemas"
+	"github.com/unionlink/unionlink/schemas/identity"
 )
 
 // Account is one WeChat app, as configured.
@@ -84,6 +86,7 @@ type API struct {
 	gate     *access.Gate
 	cursors  cursors
 	reports  *query.Reports
+	evidence evidence.Reader
 	ledger   ledger.Ledger
 	routes   []route
 	document []byte
@@ -96,6 +99,9 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if err := errors.Join(cfg.validate(), deps.validate()); err != nil {
 		return nil, fmt.Errorf("configure the api: %w", err)
 	}
+	if cfg.MaxIdentitiesPerKey == 0 {
+		cfg.MaxIdentitiesPerKey = identity.DefaultMaxIdentitiesPerKey
+	}
 	if cfg.QuestionTime == 0 {
 		cfg.QuestionTime = 25 * time.Second
 	}
@@ -107,7 +113,9 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the cursors' key: %w", err)
 	}
-	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, reports: query.New(deps.Reader), ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
+	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
+	a.reports = query.New(deps.Reader)
+	a.evidence = evidence.Reader{Conn: deps.Reader, Rule: identity.Rule{MaxIdentitiesPerKey: cfg.MaxIdentitiesPerKey}}
 	a.routes = a.table()
 	if a.document, err = document(a.routes); err != nil {
 		return nil, err

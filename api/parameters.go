@@ -1,8 +1,6 @@
 package api
 
 import (
-	"slices"
-
 	"github.com/unionlink/unionlink/api/openapi"
 	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/schemas"
@@ -57,7 +55,7 @@ var parameters = map[string]openapi.Param{
 	"by":          option("account: one series an account", "account"),
 	"kind":        option("exact: bought in exactly these accounts; pairs: in both of two", "exact", "pairs"),
 	"appids":      {Doc: "appids joined by commas: persons who bought in exactly this set", Schema: openapi.Schema{"type": "string", "minLength": 1}},
-	"segment":     text("persons of this RFM segment only"),
+	"segment":     option("persons of this RFM segment only", segments()...),
 	"dry_run":     option("1: tell what would move and do nothing", "0", "1"),
 }
 
@@ -75,5 +73,4 @@ var (
 	periodParams = []string{"from", "to", "tz", "appid", "currency", "as_of"}
 	filterParams = []string{"category", "sku", "buyers", "linked", "min_amount", "max_amount", "first_appid"}
 	pageParams   = []string{"limit", "cursor"}
-	reportParams = slices.Concat(periodParams, filterParams, []string{"limit"}, outputParams)
 )

@@ -100,6 +100,8 @@ func problemOf(err error) *Problem {
 		return problem("invalid-csrf", "send the csrf of GET /v1/session in the header X-CSRF-Token")
 	case errors.Is(err, export.ErrNotOffered):
 		return problem("not-offered", "%v", export.ErrNotOffered)
+	case errors.Is(err, query.ErrNotFound):
+		return problem("not-found", "nothing of it is known in the accounts that the token may see")
 	case errors.As(err, &param):
 		return badParameter(param.Parameter, "%s", param.Detail)
 	case errors.As(err, &exception):

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/unionlink/unionlink/api/export"
-	"github.com/unionlink/unionlink/api/ledger"
 	"github.com/unionlink/unionlink/api/query"
 )
 
@@ -58,7 +56,7 @@ func (q question[R]) json(c *call, p query.Params) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(c.route.params, "limit") {
+	if c.route.has("limit") {
 		p.Limit = int(limit)
 	}
 	if c.values.Has("cursor") {
@@ -84,7 +82,7 @@ func (q question[R]) json(c *call, p query.Params) error {
 	if out.Rows = got.rows; out.Rows == nil {
 		out.Rows = []R{}
 	}
-	if got.next != nil && slices.Contains(c.route.params, "cursor") {
+	if got.next != nil {
 		if out.NextCursor, err = c.cursors.seal(c.question(), got.next); err != nil {
 			return err
 		}
@@ -138,6 +136,12 @@ func (q question[R]) export(c *call, p query.Params, format export.Format) error
 	if err != nil {
 		return err
 	}
+	switch {
+	case c.route.has("cursor"):
+		p.Limit = int(min(limit, exportPage))
+	case c.values.Has("limit"):
+		p.Limit, limit = int(limit), maxExport // the report itself knows what its limit counts
+	}
 	bom, err := c.values.flag("bom")
 	if err != nil {
 		return err
@@ -184,7 +188,6 @@ func (q question[R]) firstPage(c *call, p *query.Params, limit int64) (page[R], 
 	if err != nil {
 		return page[R]{}, err
 	}
-	p.Limit = int(min(limit, exportPage))
 	got, err := q(ctx, c, *p)
 	if err == nil && got.next != nil && limit > exportPage && p.AsOf == nil && fresh != nil {
 		p.AsOf = fresh
@@ -227,18 +230,4 @@ func (q question[R]) nextPage(c *call, p query.Params) (page[R], error) {
 	ctx, cancel := c.timed(c.r.Context())
 	defer cancel()
 	return q(ctx, c, p)
-}
-
-// audit notes what the caller does. It is stored before it returns.
-func (c *call) audit(action, target string, detail any) error {
-	text, err := json.Marshal(detail)
-	if err != nil {
-		return fmt.Errorf("write the audit's detail: %w", err)
-	}
-	// The audit must be told also where the caller has gone away.
-	ctx, cancel := c.timed(context.WithoutCancel(c.r.Context()))
-	defer cancel()
-	return c.ledger.Append(ctx, ledger.Entry{
-		At: c.deps.Now(), Actor: c.user.Name, Role: string(c.user.Role), Action: action, Target: target, Detail: string(text),
-	})
 }

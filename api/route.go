@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -32,15 +33,8 @@ type route struct {
 	serve        func(*call) error
 }
 
-// exports tells whether the route's answer may be taken away in another format.
-func (r *route) exports() bool {
-	for _, p := range r.params {
-		if p == "format" {
-			return true
-		}
-	}
-	return false
-}
+// has tells whether the route has a parameter.
+func (r *route) has(parameter string) bool { return slices.Contains(r.params, parameter) }
 
 // document makes the OpenAPI document of the routes.
 func document(routes []route) ([]byte, error) {
@@ -60,7 +54,7 @@ func document(routes []route) ([]byte, error) {
 				op.Answers[status] = r.answer
 			}
 		}
-		if r.exports() {
+		if r.has("format") {
 			for _, f := range export.Formats[1:] {
 				op.Media = append(op.Media, f.ContentType())
 			}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/schemas"
 )
 
@@ -144,33 +145,10 @@ func (v values) moment(name string, loc *time.Location) (time.Time, error) {
 	s := v.Get(name)
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if day, dayErr := time.Parse(time.DateOnly, s); dayErr == nil {
-		t, err = startOfDay(day, loc), nil
+		t, err = query.DayStart(day.Year(), day.Month(), day.Day(), loc), nil
 	}
 	if err != nil || t.Before(earliest) || t.After(latest) {
 		return time.Time{}, badParameter(name, "is a day such as 2026-11-22, or a time such as 2026-11-22T10:00:00Z (with + written as %%2B), from %d to %d", earliest.Year(), latest.Year())
 	}
 	return t.UTC(), nil
-}
-
-// startOfDay is the first instant of a day in loc, also where midnight is skipped or
-// comes twice.
-func startOfDay(day time.Time, loc *time.Location) time.Time {
-	y, m, d := day.Date()
-	t := time.Date(y, m, d, 0, 0, 0, 0, loc)
-	start, end := t.ZoneBounds()
-	switch {
-	case t.Day() != d: // midnight was skipped, and t is before the jump
-		return end
-	case t.Hour() != 0 || t.Minute() != 0: // skipped, and t is after the jump
-		return start
-	}
-	if start.IsZero() {
-		return t
-	}
-	_, now := t.Zone()
-	_, was := start.Add(-1).Zone()
-	if first := t.Add(time.Duration(now-was) * time.Second); was > now && first.Before(start) {
-		return first // midnight comes twice, and t is the second
-	}
-	return t
 }

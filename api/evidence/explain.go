@@ -1,16 +1,10 @@
 package evidence
 
 import (
-	"context"
-	"fmt"
-	"slices"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/unionlink/unionlink/schemas"
 	"github.com/unionlink/unionlink/schemas/identity"
-	"github.com/unionlink/unionlink/schemas/warehouse"
 )
 
 // Evidence is one statement of a fact.
@@ -64,16 +58,6 @@ type Voided struct {
 	Evidence
 }
 
-// Move is a moment at which an identity went from one person to another.
-type Move struct {
-	AppID  string    `json:"appid"`
-	OpenID string    `json:"openid"`
-	From   string    `json:"from"`
-	To     string    `json:"to"`
-	Learnt time.Time `json:"learnt" doc:"stream time"`
-	Cause  string    `json:"cause" doc:"event_id of what moved it"`
-}
-
 // Explanation is why a person is one.
 type Explanation struct {
 	Identities []Identity    `json:"identities"`
@@ -83,11 +67,10 @@ type Explanation struct {
 	Conflicts  []Conflict    `json:"conflicts"`
 	Overloaded []Overloaded  `json:"overloaded"`
 	Voided     []Voided      `json:"voided"`
-	History    []Move        `json:"history"`
 }
 
 // Explain tells why the person's identities are one person.
-func (c *Case) Explain(ctx context.Context) (Explanation, error) {
+func (c *Case) Explain() Explanation {
 	e := Explanation{
 		Identities: []Identity{}, Keys: []schemas.Key{}, Links: []Link{}, Migrations: []Migration{},
 		Conflicts: []Conflict{}, Overloaded: []Overloaded{}, Voided: []Voided{},
@@ -108,9 +91,7 @@ func (c *Case) Explain(ctx context.Context) (Explanation, error) {
 			e.Voided = append(e.Voided, Voided{n.AppID, n.OpenID, st.Space, st.Value, c.voider(st), evidenceOf(st)})
 		}
 	}
-	var err error
-	e.History, err = c.history(ctx)
-	return e, err
+	return e
 }
 
 // place is where an identity may hold one value.
@@ -178,32 +159,4 @@ func (c *Case) voider(st *identity.Statement) string {
 		}
 	}
 	return by
-}
-
-func (c *Case) history(ctx context.Context) ([]Move, error) {
-	moves, present := []Move{}, map[uint64]uint64{}
-	err := warehouse.ReadByIDs(ctx, c.conn, statement("history"), c.sorted(c.own), func(rows driver.Rows) error {
-		var id, person uint64
-		var m Move
-		if err := rows.Scan(&id, &m.Learnt, &person, &m.Cause); err != nil {
-			return err
-		}
-		was, moved := present[id]
-		if !moved {
-			was = id
-		}
-		present[id] = person
-		if was == person {
-			return nil
-		}
-		n := c.names[id]
-		m.AppID, m.OpenID, m.From, m.To, m.Learnt = n.AppID, n.OpenID, schemas.PersonID(was), schemas.PersonID(person), m.Learnt.UTC()
-		moves = append(moves, m)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the history of identities: %w", err)
-	}
-	slices.SortStableFunc(moves, func(a, b Move) int { return a.Learnt.Compare(b.Learnt) })
-	return moves, nil
 }

@@ -27,6 +27,15 @@ func columnsOf(t reflect.Type) []column {
 	return out
 }
 
+// Columns are the names of a row's columns, in order.
+func Columns(row reflect.Type) []string {
+	var names []string
+	for _, c := range columnsOf(row) {
+		names = append(names, c.name)
+	}
+	return names
+}
+
 // clickhouseType is the type of a column that ClickHouse reads from JSON.
 func clickhouseType(t reflect.Type) (string, error) {
 	switch t {
