@@ -24,6 +24,8 @@ export const router = createRouter({
   routes: [
     { path: '/', name: 'overview', component: () => import('./pages/OverviewPage.vue'), meta: { title: 'nav.overview', filter: [...everyField] } },
     { path: '/accounts', name: 'accounts', component: () => import('./pages/AccountsPage.vue'), meta: { title: 'nav.accounts', filter: [...everyField] } },
+    { path: '/products', name: 'products', component: () => import('./pages/ProductsPage.vue'), meta: { title: 'nav.products', filter: [...everyField] } },
+    { path: '/refunds', name: 'refunds', component: () => import('./pages/RefundsPage.vue'), meta: { title: 'nav.refunds', filter: [...everyField] } },
     { path: '/overlap', name: 'overlap', component: () => import('./pages/OverlapPage.vue'), meta: { title: 'nav.overlap', filter: [...everyField] } },
     { path: '/cohorts', name: 'cohorts', component: () => import('./pages/CohortsPage.vue'), meta: { title: 'nav.cohorts', filter: [...everyField] } },
     { path: '/segments', name: 'segments', component: () => import('./pages/SegmentsPage.vue'), meta: { title: 'nav.segments', filter: [...everyField] } },

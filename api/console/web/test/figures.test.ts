@@ -24,6 +24,7 @@ describe('cohorts', () => {
   ] }]
   it('share the size of the cohort', () => {
     expect(cohortValue(rows[0]!, rows[0]!.months[1]!, 'retention')).toBe(0.25)
+    expect(cohortValue(rows[0]!, rows[0]!.months[1]!, 'value')).toBe(12)
     expect(lastOffset(rows)).toBe(2)
     expect(lastOffset([])).toBe(-1)
   })

@@ -92,8 +92,30 @@ export interface JourneyRow {
   from_appid: string
   to_appid: string
   persons: number
-  median_days: number
+  median_days: number | null
   net: number
+}
+
+export interface ProductRow {
+  currency: string
+  from_appid: string
+  sku: string
+  to_appid: string
+  to_sku: string
+  buyers: number
+}
+
+export interface RefundRow {
+  currency: string
+  appid: string
+  orders: number
+  refunds_count: number
+  gross: number
+  refunds: number
+  /** From 0 to 1, null of nothing. */
+  refund_rate: number | null
+  /** From the order to its refund. */
+  median_days: number | null
 }
 
 export interface IdentityRef {
@@ -185,7 +207,7 @@ export interface Explanation extends Stamp {
   conflicts: ConflictRow[]
   overloaded: OverloadedKey[]
   voided: VoidedRow[]
-  history: HistoryRow[]
+  history: HistoryRow[] | null
 }
 
 export interface FoundIdentity extends Stamp, IdentityRef {

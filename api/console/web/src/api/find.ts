@@ -2,7 +2,7 @@
 
 import type { Lookup } from '../state/search'
 import type { FoundIdentity, FoundKey } from './answers'
-import { get } from './client'
+import { address, get } from './client'
 import { Problem } from './problem'
 
 /** A person found, and by what. */
@@ -13,15 +13,16 @@ export interface Found {
   overloaded: boolean
 }
 
-async function follow(lookup: Lookup): Promise<Found[]> {
+async function follow(lookup: Lookup, asOf: string): Promise<Found[]> {
+  const past = asOf ? new URLSearchParams({ as_of: asOf }) : undefined
   try {
     switch (lookup.kind) {
       case 'person':
         return [{ person_id: lookup.id, by: lookup, overloaded: false }]
       case 'identity':
-        return [{ person_id: (await get<FoundIdentity>(lookup.path)).person_id, by: lookup, overloaded: false }]
+        return [{ person_id: (await get<FoundIdentity>(address(lookup.path, past))).person_id, by: lookup, overloaded: false }]
       case 'key': {
-        const key = await get<FoundKey>(lookup.path)
+        const key = await get<FoundKey>(address(lookup.path, past))
         return key.person_ids.map((person_id) => ({ person_id, by: lookup, overloaded: key.overloaded }))
       }
     }
@@ -31,7 +32,7 @@ async function follow(lookup: Lookup): Promise<Found[]> {
   }
 }
 
-/** Follows look-ups and gathers the persons. Throws the first Problem other than "not found". */
-export async function find(all: Lookup[]): Promise<Found[]> {
-  return (await Promise.all(all.map(follow))).flat()
+/** Follows look-ups as of a moment, '' for now, and gathers the persons. Throws the first Problem other than "not found". */
+export async function find(all: Lookup[], asOf: string): Promise<Found[]> {
+  return (await Promise.all(all.map((lookup) => follow(lookup, asOf)))).flat()
 }

@@ -3,15 +3,16 @@
 import type { CohortMonth, CohortRow } from '../api/answers'
 import { ratio } from '../format/numbers'
 
-export type CohortMeasure = 'retention' | 'buyers' | 'net' | 'cumulative'
+export type CohortMeasure = 'retention' | 'buyers' | 'net' | 'cumulative' | 'value'
 
-/** The figure of one cell. Retention is a share of the cohort, the amounts are altogether. */
+/** The figure of one cell. Retention is a share of the cohort, value the net of one person so far. */
 export function cohortValue(row: CohortRow, month: CohortMonth, measure: CohortMeasure): number {
   switch (measure) {
     case 'retention': return ratio(month.buyers, row.size)
     case 'buyers': return month.buyers
     case 'net': return month.net
     case 'cumulative': return month.cumulative_net
+    case 'value': return Math.round(ratio(month.cumulative_net, row.size))
   }
 }
 
@@ -20,7 +21,7 @@ export function cohortValue(row: CohortRow, month: CohortMonth, measure: CohortM
  * is the whole cohort and would drown the rest, so it is left out and has no heat.
  */
 export function cohortHeat(rows: CohortRow[], measure: CohortMeasure): (row: CohortRow, month: CohortMonth) => number {
-  const counted = (month: CohortMonth) => month.offset > 0 || measure === 'net' || measure === 'cumulative'
+  const counted = (month: CohortMonth) => month.offset > 0 || (measure !== 'retention' && measure !== 'buyers')
   const most = Math.max(0, ...rows.flatMap((row) => row.months.filter(counted).map((month) => cohortValue(row, month, measure))))
   return (row, month) => (counted(month) ? Math.max(0, ratio(cohortValue(row, month, measure), most)) : 0)
 }
