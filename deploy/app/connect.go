@@ -51,7 +51,11 @@ func (a *App) connect(w *servers) (*connections, error) {
 		if err != nil {
 			return nil, fmt.Errorf("connect to nats: %w", err)
 		}
-		a.cleanup.add("ingest's nats connection", func(context.Context) error { nc.Close(); return nil })
+		a.cleanup.add("ingest's nats connection", func(context.Context) error {
+			nc.SetDisconnectErrHandler(nil) // it is meant
+			nc.Close()
+			return nil
+		})
 		if c.committer, err = ingest.NewCommitter(a.cfg.Ingest.Commit, nc, a.metrics); err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ func (a *App) serveRoutes(w *web, c *connections, k *issued) error {
 	}
 	a.operations(r)
 	w.set(r)
+	a.cleanup.add("listener", w.drain) // the first thing to stop
 	return nil
 }
 

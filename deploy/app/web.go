@@ -57,16 +57,24 @@ func (a *App) listen() (*web, error) {
 			a.failed <- fmt.Errorf("serve %s: %w", w.Addr(), err)
 		}
 	}()
-	a.cleanup.add("listener", w.drain)
+	a.cleanup.add("socket", func(context.Context) error { return w.close() })
 	return w, nil
 }
 
 func (w *web) set(h http.Handler) { w.routes.Store(&h) }
 
+// close ends what drain has left, or all of it where the start did not come to an end.
+func (w *web) close() error {
+	if err := w.server.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("close the listener: %w", err)
+	}
+	return nil
+}
+
 // drain lets requests under way finish and takes no new ones.
 func (w *web) drain(ctx context.Context) error {
 	if err := w.server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests were still under way, and are cut off: %w", err), w.server.Close())
+		return fmt.Errorf("requests were still under way, and are cut off: %w", err)
 	}
 	return nil
 }
