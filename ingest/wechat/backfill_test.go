@@ -143,7 +143,7 @@ func TestEnrich(t *testing.T) {
 			t.Fatal(got, before, w.calls.of("/cgi-bin/stable_token"))
 		}
 	})
-	t.Run("only official accounts on a platform have followers to link", func(t *testing.T) {
+	t.Run("only official accounts have followers to link", func(t *testing.T) {
 		w := newWorld(t, nil)
 		for _, appid := range []string{mini, "wxnobody"} {
 			if _, err := w.wechat.Enrich(t.Context(), appid, nil); err == nil {

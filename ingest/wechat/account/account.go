@@ -7,27 +7,25 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/unionlink/unionlink/schemas"
 )
 
 // Kind says how users of an account log in.
-type Kind string
+type Kind = schemas.AccountKind
 
 // The kinds of account.
 const (
 	// KindOfficial is a verified service account (公众号): web authorization inside WeChat.
-	KindOfficial Kind = "official_account"
+	KindOfficial = schemas.AccountKindOfficial
 	// KindMiniProgram is a mini program (小程序): wx.login.
-	KindMiniProgram Kind = "mini_program"
+	KindMiniProgram = schemas.AccountKindMiniProgram
 	// KindWebsite is a website app of the Open Platform (网站应用): a QR code.
-	KindWebsite Kind = "website"
-	// KindMobile is a mobile app of the Open Platform (移动应用): its own code by the WeChat SDK.
-	KindMobile Kind = "mobile_app"
+	KindWebsite = schemas.AccountKindWebsite
+	// KindMobile is a mobile app of the Open Platform (移动应用): a code of WeChat's SDK.
+	KindMobile = schemas.AccountKindMobile
 )
-
-// Web tells whether users of this kind log in by a browser redirect, which needs a state.
-func (k Kind) Web() bool { return k == KindOfficial || k == KindWebsite }
 
 // Account is one WeChat app. Secrets arrive resolved, never as references.
 type Account struct {
@@ -39,10 +37,21 @@ type Account struct {
 	// Platform names the Open Platform account (开放平台账号) that the app is bound
 	// to: the space in which its unionids are unique. Empty: not bound.
 	Platform string `yaml:"platform"`
+	// Former are the platforms that the app was bound to before, oldest first.
+	Former []schemas.FormerPlatform `yaml:"former_platforms"`
 	// Secret is the AppSecret. Without one the account takes events of back ends,
 	// but cannot exchange codes.
 	Secret string `yaml:"secret"`
 	Push   Push   `yaml:"push"`
+}
+
+// Web tells whether users log in by a browser's redirect, which needs a state.
+func (a Account) Web() bool { return a.Kind == KindOfficial || a.Kind == KindWebsite }
+
+// Space is the key space of a unionid that the account stated at a moment.
+func (a Account) Space(at time.Time) string {
+	known := schemas.Account{AppID: a.AppID, Kind: a.Kind, Platform: a.Platform, Former: a.Former}
+	return known.PlatformAt(at)
 }
 
 // Push is what the console's 服务器配置 page holds.
@@ -59,18 +68,13 @@ func (a Account) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("appid", a.AppID), slog.String("kind", string(a.Kind)))
 }
 
-// Space is the key space of the account's unionids.
-func (a Account) Space() string { return a.Platform }
-
 // Validate returns every fault, joined.
 func (a Account) Validate() error {
 	var faults []error
 	if err := schemas.CheckIdentifier("appid", a.AppID); err != nil {
 		faults = append(faults, err)
 	}
-	switch a.Kind {
-	case KindOfficial, KindMiniProgram, KindWebsite, KindMobile:
-	default:
+	if !a.Kind.Valid() {
 		faults = append(faults, fmt.Errorf("kind: %q is none of official_account, mini_program, website, mobile_app", a.Kind))
 	}
 	if a.Platform != "" {

@@ -201,13 +201,13 @@ func (b *Backfill) account(appid string) (account.Account, error) {
 	case !ok:
 		return a, fmt.Errorf("account %s is not configured", appid)
 	case !enrichable(a):
-		return a, fmt.Errorf("account %s has no followers with unionids: that takes an official_account with a secret and a platform", appid)
+		return a, fmt.Errorf("account %s has no followers with unionids: that takes an official_account with a secret", appid)
 	}
 	return a, nil
 }
 
 func enrichable(a account.Account) bool {
-	return a.Kind == account.KindOfficial && a.Secret != "" && a.Platform != ""
+	return a.Kind == account.KindOfficial && a.Secret != ""
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

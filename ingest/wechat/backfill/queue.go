@@ -29,9 +29,9 @@ type queue struct {
 const (
 	queueName   = "UNIONLINK_WECHAT_FOLLOWERS"
 	queuePrefix = "unionlink.wechat.follower."
-	// queueBytes bounds the queue on disk: about half a million followers. A full
+	// queueBytes bounds the queue on disk: about 200 000 followers. A full
 	// queue refuses, and WeChat pushes again.
-	queueBytes = 128 << 20
+	queueBytes = 32 << 20
 )
 
 // follower is the queue's message.

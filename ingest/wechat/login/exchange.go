@@ -88,7 +88,7 @@ func (l *Login) run(ctx context.Context, a attempt) (*Answer, error) {
 // without cookies (a mini program) is known by a state that only it knows; without
 // either nobody may ask twice.
 func (l *Login) owner(ctx context.Context, acc account.Account, a attempt) (string, error) {
-	if acc.Kind.Web() {
+	if acc.Web() {
 		err := l.spend(ctx, a.appid, a.state, a.browser, a.code)
 		if err != nil && !(l.cfg.TrustForeignStates && errors.Is(err, errState)) {
 			return "", err
@@ -97,7 +97,7 @@ func (l *Login) owner(ctx context.Context, acc account.Account, a attempt) (stri
 	switch {
 	case a.browser != "":
 		return "browser " + a.browser, nil
-	case a.state != "" && !acc.Kind.Web(): // a web page's state stands in its address
+	case a.state != "" && !acc.Web(): // a web page's state stands in its address
 		return "state " + bucket.Digest(a.state), nil
 	}
 	return "nobody " + rand.Text(), nil
@@ -192,8 +192,8 @@ func (l *Login) event(acc account.Account, code string, v visitor) *schemas.Logi
 }
 
 func personID(acc account.Account, v visitor) string {
-	if v.UnionID != "" && acc.Platform != "" {
-		return schemas.PersonID(schemas.KeyHash(acc.Space(), v.UnionID))
+	if v.UnionID != "" {
+		return schemas.PersonID(schemas.KeyHash(acc.Space(v.At), v.UnionID))
 	}
 	return schemas.PersonID(schemas.IdentityHash(acc.AppID, v.OpenID))
 }

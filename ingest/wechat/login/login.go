@@ -59,6 +59,9 @@ type Config struct {
 	Remember time.Duration `yaml:"remember"`
 	// MaxInFlight bounds logins at work in one process; beyond it: 503. Default 256.
 	MaxInFlight int `yaml:"max_in_flight"`
+	// MaxBytes bounds what is remembered on NATS's disk, and is set aside there; full:
+	// 503. A login takes about 2 kB for as long as Remember. Default 128 MiB.
+	MaxBytes int64 `yaml:"max_bytes"`
 	// VerifyTokens are the XXXX of the console's MP_verify_XXXX.txt files.
 	VerifyTokens []string       `yaml:"verify_tokens"`
 	Session      session.Config `yaml:"session"`
@@ -75,6 +78,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 256
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 128 << 20
 	}
 	if len(c.ReturnTo) == 0 && c.PublicURL != "" {
 		c.ReturnTo = []string{c.PublicURL + "/"}
@@ -106,8 +112,8 @@ func (c Config) Validate() error {
 	if c.Remember < 10*time.Minute {
 		fault("remember: is under the 10 minutes that a code lasts")
 	}
-	if c.MaxInFlight < 1 {
-		fault("max_in_flight: is under 1")
+	if c.MaxInFlight < 1 || c.MaxBytes < 1<<20 {
+		fault("max_in_flight, max_bytes: are under 1 and 1 MiB")
 	}
 	if c.CrossSite && c.PublicURL != "" && !strings.HasPrefix(c.PublicURL, "https://") {
 		fault("cross_site: needs a public_url of https")
@@ -174,7 +180,7 @@ func New(cfg Config, deps Deps) (*Login, error) {
 		cfg: cfg, deps: deps, signer: signer, metrics: newMetrics(deps.Metrics), slots: make(chan struct{}, cfg.MaxInFlight),
 		kv: bucket.New(deps.JetStream, bucket.Config{
 			Name: "UNIONLINK_WECHAT_LOGINS", Description: "states of authorizations and results of codes",
-			TTL: cfg.Remember, MaxBytes: 256 << 20, Replicas: deps.Replicas,
+			TTL: cfg.Remember, MaxBytes: cfg.MaxBytes, Replicas: deps.Replicas,
 		}),
 	}, nil
 }

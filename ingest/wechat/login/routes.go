@@ -86,7 +86,7 @@ func respond(w http.ResponseWriter, answer *Answer, f *failure) {
 // authorize serves GET /wechat/{appid}/authorize.
 func (l *Login) authorize(w http.ResponseWriter, r *http.Request) {
 	acc, ok := l.deps.Accounts.Find(chi.URLParam(r, "appid"))
-	if !ok || !acc.Kind.Web() {
+	if !ok || !acc.Web() {
 		l.page(w, fail(http.StatusNotFound, CodeUnknownAccount, "this account cannot log in by a browser"))
 		return
 	}

@@ -72,7 +72,7 @@ func (p *Push) subscribed(ctx context.Context, acc account.Account, m message) (
 
 // ask queues the question for a user's unionid where there can be one.
 func (p *Push) ask(ctx context.Context, s subject) error {
-	if s.acc.Kind != account.KindOfficial || s.acc.Secret == "" || s.acc.Platform == "" {
+	if s.acc.Kind != account.KindOfficial || s.acc.Secret == "" {
 		return nil
 	}
 	if err := p.deps.Queue.Add(ctx, s.acc.AppID, s.openid); err != nil {
@@ -111,10 +111,7 @@ func (p *Push) apply(ctx context.Context, policy Policy, s subject) (string, err
 	case PolicyErase:
 		e.Action = schemas.ActionErase
 	case PolicyUnlink:
-		if s.acc.Platform == "" {
-			return string(PolicyIgnore), nil // no unionid was ever stated
-		}
-		e.Action, e.Space = schemas.ActionUnlink, s.acc.Space()
+		e.Action, e.Space = schemas.ActionUnlink, s.acc.Space(e.OccurredAt)
 	case PolicyRefetch:
 		return string(policy), p.ask(ctx, s)
 	default:
