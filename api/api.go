@@ -90,7 +90,9 @@ type API struct {
 	ledger   ledger.Ledger
 	routes   []route
 	document []byte
-	metrics  metrics
+	// exportPage is defaultExportPage but in tests.
+	exportPage int64
+	metrics    metrics
 }
 
 // New checks the configuration and makes an API; it dials nothing. The error tells every
@@ -113,7 +115,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the cursors' key: %w", err)
 	}
-	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
+	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, exportPage: defaultExportPage, ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
 	a.reports = query.New(deps.Reader)
 	a.evidence = evidence.Reader{Conn: deps.Reader, Rule: identity.Rule{MaxIdentitiesPerKey: cfg.MaxIdentitiesPerKey}}
 	a.routes = a.table()

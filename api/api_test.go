@@ -30,6 +30,7 @@ func TestAPI(t *testing.T) {
 	t.Run("audiences are evaluated anew", r.testAudiences)
 	t.Run("links are undone", r.testUndo)
 	t.Run("what is done is in the audit", r.testAudit)
+	t.Run("servers that are gone are a 503", r.testGone)
 	t.Run("nothing personal is logged", r.testLog)
 }
 
@@ -111,6 +112,11 @@ func (r *rig) testDocument(t *testing.T) {
 	for i := range routes {
 		rt := &routes[i]
 		t.Run(rt.id, func(t *testing.T) {
+			for _, name := range rt.params {
+				if parameters[name].Doc == "" || len(parameters[name].Schema) == 0 {
+					t.Errorf("the parameter %s is not documented", name)
+				}
+			}
 			paths, known := all[rt.id]
 			if !known {
 				t.Fatal("the route has no example")

@@ -71,7 +71,10 @@ func (c *call) body(v any) error {
 	}
 	dec := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
+	var tooLarge *http.MaxBytesError
+	if err := dec.Decode(v); errors.As(err, &tooLarge) {
+		return problem("too-large", "a body may have %d bytes", maxBody)
+	} else if err != nil {
 		return problem("invalid-body", "it cannot be read: %v", err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {

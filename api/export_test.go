@@ -105,6 +105,7 @@ func (r *rig) testExports(t *testing.T) {
 			}
 		}
 	}
+	r.checkPages(t)
 	bom := r.get(t, "marketer", "/v1/reports/summary?format=csv&bom=1")
 	if !bytes.HasPrefix(bom.body, []byte("\xEF\xBB\xBFcurrency,")) {
 		t.Errorf("%q", bom.body)
@@ -117,6 +118,25 @@ func (r *rig) testExports(t *testing.T) {
 	}
 	if n := r.metric(t, "unionlink_api_exported_rows_total", "csv"); n == 0 {
 		t.Error("no exported row was counted")
+	}
+}
+
+// checkPages has an export take several pages, all of the moment up to which everything is counted.
+func (r *rig) checkPages(t *testing.T) {
+	t.Helper()
+	small := r.with(t, func(*Deps) {})
+	small.api.exportPage = 2
+	for _, path := range []string{"/v1/reports/top-persons?format=ndjson", personPath(personP, "/purchases?format=ndjson")} {
+		whole, pages := r.get(t, "marketer", path), small.get(t, "marketer", path)
+		if d := cmp.Diff(string(whole.body), string(pages.body)); d != "" {
+			t.Errorf("%s: the pages differ from the whole: %s", path, d)
+		}
+		if at := pages.header.Get(headerAsOf); at != "2026-11-22T09:59:58Z" {
+			t.Errorf("%s: the pages are of %s", path, at)
+		}
+	}
+	if limited := small.get(t, "marketer", "/v1/reports/top-persons?format=ndjson&limit=3"); limited.trailer.Get(export.TrailerRows) != "3" {
+		t.Errorf("limited to 3 rows: %v", limited.trailer)
 	}
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -58,7 +59,7 @@ var payloads = []string{
 // testHostile puts payloads and mixtures of them into every parameter, path and body.
 func (r *rig) testHostile(t *testing.T) {
 	before := r.count(t)
-	check := func(method, path, body string) {
+	check := func(method, path, body string) asked {
 		got := r.ask(t, "admin", method, path, body)
 		if got.status >= 500 || got.header.Get("X-Injected") != "" {
 			t.Errorf("%s %s: %d %s", method, path, got.status, got.body)
@@ -66,21 +67,31 @@ func (r *rig) testHostile(t *testing.T) {
 		if got.status >= 400 && got.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s %s: %d without a problem", method, path, got.status)
 		}
+		return got
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for name := range parameters {
-		for range 12 {
+		for range 8 {
 			payload := payloads[random.IntN(len(payloads))]
 			if random.IntN(3) == 0 {
 				payload += payloads[random.IntN(len(payloads))]
 			}
 			for i := range r.api.routes {
 				rt := &r.api.routes[i]
-				if rt.method != http.MethodGet || !strings.HasPrefix(rt.path, "/v1/reports/") || random.IntN(3) > 0 {
+				if rt.method != http.MethodGet || !strings.HasPrefix(rt.path, "/v1/reports/") || random.IntN(5) > 0 {
 					continue
 				}
-				if (&values{url.Values{name: {payload}}}).known(rt) == nil {
-					check(http.MethodGet, rt.path+"?"+url.Values{name: {payload}}.Encode(), "")
+				if !rt.has(name) {
+					continue
+				}
+				got := check(http.MethodGet, rt.path+"?"+url.Values{name: {payload}}.Encode(), "")
+				// Nothing in the world has such a name, so an answer with rows would be another question's.
+				if narrows := strings.Contains("sku category appid first_appid appids", name); narrows && got.status == http.StatusOK {
+					var answered rows
+					must(t, json.Unmarshal(got.body, &answered))
+					if len(answered.Rows) > 0 {
+						t.Errorf("%s with %s=%q answers %s", rt.path, name, payload, got.body)
+					}
 				}
 			}
 		}

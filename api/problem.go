@@ -48,6 +48,7 @@ var kinds = map[string]struct {
 	"foreign-account":    {http.StatusForbidden, "The account is not among those the token may see"},
 	"not-found":          {http.StatusNotFound, "There is no such thing"},
 	"method-not-allowed": {http.StatusMethodNotAllowed, "The method is not allowed here"},
+	"too-large":          {http.StatusRequestEntityTooLarge, "The body is too large"},
 	"too-expensive":      {http.StatusUnprocessableEntity, "The question needs more time or memory than one may take"},
 	"busy":               {http.StatusServiceUnavailable, "Too many questions are being answered"},
 	"unavailable":        {http.StatusServiceUnavailable, "A server behind the api is not there now"},

@@ -122,8 +122,8 @@ func (c *call) question() string {
 	return c.route.id + " " + c.r.URL.Path + "?" + asked.Encode() + " " + strings.Join(c.user.Accounts, ",")
 }
 
-// exportPage is how many rows an export asks for at once: some tens of megabytes.
-const exportPage = 200_000
+// defaultExportPage is how many rows an export asks for at once: some tens of megabytes.
+const defaultExportPage = 200_000
 
 // The headers of an export, since it has no envelope.
 const (
@@ -138,7 +138,7 @@ func (q question[R]) export(c *call, p query.Params, format export.Format) error
 	}
 	switch {
 	case c.route.has("cursor"):
-		p.Limit = int(min(limit, exportPage))
+		p.Limit = int(min(limit, c.exportPage))
 	case c.values.Has("limit"):
 		p.Limit, limit = int(limit), maxExport // the report itself knows what its limit counts
 	}
@@ -149,7 +149,11 @@ func (q question[R]) export(c *call, p query.Params, format export.Format) error
 	if c.values.Has("cursor") {
 		return badParameter("cursor", "an export has all rows; leave it out")
 	}
-	if err := c.audit("export", c.r.URL.Path, exported{Query: c.values.Encode(), Format: format}); err != nil {
+	noted := exported{Query: c.values.Encode(), Format: format}
+	if noted.Receipt, err = newReceipt(); err != nil {
+		return err
+	}
+	if err := c.audit("export", c.r.URL.Path, noted); err != nil {
 		return err
 	}
 	first, err := q.firstPage(c, &p, limit)
@@ -159,7 +163,8 @@ func (q question[R]) export(c *call, p query.Params, format export.Format) error
 	opt := export.Options{Format: format, BOM: bom, Columnar: c.cfg.Columnar}
 	rc, started, err := export.Serve(c.w, c.r, c.route.id, q.rows(c, p, first, limit), opt)
 	if err == nil {
-		err = c.audit("export-done", c.r.URL.Path, exported{Format: format, Rows: rc.Rows, SHA256: rc.SHA256})
+		noted.Rows, noted.SHA256 = rc.Rows, rc.SHA256
+		err = c.audit("export-done", c.r.URL.Path, noted)
 	}
 	if err != nil && started {
 		return fmt.Errorf("%w: %w", errBroken, err)
@@ -172,10 +177,11 @@ func (q question[R]) export(c *call, p query.Params, format export.Format) error
 
 // exported is an export's detail in the audit.
 type exported struct {
-	Query  string        `json:"query,omitempty"`
-	Format export.Format `json:"format"`
-	Rows   int64         `json:"rows"`
-	SHA256 string        `json:"sha256,omitempty"`
+	Receipt string        `json:"receipt"`
+	Query   string        `json:"query"`
+	Format  export.Format `json:"format"`
+	Rows    int64         `json:"rows"`
+	SHA256  string        `json:"sha256,omitempty"`
 }
 
 // firstPage asks for the first page and tells of what moment the export is. Where more
@@ -189,7 +195,7 @@ func (q question[R]) firstPage(c *call, p *query.Params, limit int64) (page[R], 
 		return page[R]{}, err
 	}
 	got, err := q(ctx, c, *p)
-	if err == nil && got.next != nil && limit > exportPage && p.AsOf == nil && fresh != nil {
+	if err == nil && got.next != nil && limit > c.exportPage && p.AsOf == nil && fresh != nil {
 		p.AsOf = fresh
 		got, err = q(ctx, c, *p)
 	}

@@ -142,6 +142,7 @@ type undone struct {
 	At         time.Time `json:"occurred_at"`
 }
 
+// newReceipt makes the name that ties the entries of the audit together.
 func newReceipt() (string, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -23,7 +24,7 @@ func (v values) known(r *route) error {
 	for name, given := range v.Values {
 		i := slices.Index(r.params, name)
 		if i < 0 {
-			p := problem("unknown-parameter", "%.64q is not a parameter of %s; it has %s", name, r.path, strings.Join(r.params, ", "))
+			p := problem("unknown-parameter", "%.64q is not a parameter of %s; it has %s", name, r.path, cmp.Or(strings.Join(r.params, ", "), "none"))
 			p.Parameter = name
 			return p
 		}
