@@ -24,6 +24,9 @@ func (a *App) announce(w *web, where *servers, k *issued) {
 		row("events", "%s/v1/events/logins, /purchases, /identities; see /asyncapi.json", c.URL())
 	}
 	row("operations", "%s/readyz, /livez, /metrics", c.URL())
+	if a.simulator != "" {
+		row("simulator", "%s/_sim/ stands in for WeChat", a.simulator)
+	}
 	if a.target == TargetUp {
 		row("NATS", "%s", redact(where.natsURL))
 		row("ClickHouse", "native %s, HTTP %s, user %s", where.native, orDash(where.http), where.analystUser)

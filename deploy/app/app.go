@@ -65,7 +65,9 @@ type App struct {
 	metrics *prometheus.Registry
 	ready   *readiness
 	cleanup cleanups
-	failed  chan error // what ended a part before it was told to end
+	// simulator is the WeChat simulator's address; empty where it does not run.
+	simulator string
+	failed    chan error // what ended a part before it was told to end
 }
 
 // New checks the configuration; it opens and dials nothing. References to secrets must
@@ -111,6 +113,9 @@ func (a *App) Run(ctx context.Context) error {
 func (a *App) start(ctx context.Context) error {
 	web, err := a.listen()
 	if err != nil {
+		return err
+	}
+	if err := a.startSimulator(); err != nil {
 		return err
 	}
 	where, err := a.openServers(ctx)

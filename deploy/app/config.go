@@ -10,6 +10,12 @@ import (
 	"github.com/unionlink/unionlink/api/access"
 	"github.com/unionlink/unionlink/deploy/wechatsim"
 	"github.com/unionlink/unionlink/ingest"
+	"github.com/unionlink/unionlink/ingest/wechat/account"
+	"github.com/unionlink/unionlink/ingest/wechat/backfill"
+	"github.com/unionlink/unionlink/ingest/wechat/client"
+	"github.com/unionlink/unionlink/ingest/wechat/login"
+	"github.com/unionlink/unionlink/ingest/wechat/pay"
+	"github.com/unionlink/unionlink/ingest/wechat/push"
 	"github.com/unionlink/unionlink/linker"
 	"github.com/unionlink/unionlink/schemas"
 )
@@ -27,6 +33,7 @@ type Config struct {
 	Ingest     ingest.Config `yaml:"ingest"`
 	Linker     linker.Config `yaml:"linker"`
 	Analysts   Analysts      `yaml:"analysts"`
+	WeChat     WeChat        `yaml:"wechat"`
 	// WeChatSim, where it has an address to listen on, makes up run the WeChat simulator too.
 	WeChatSim wechatsim.Config `yaml:"wechatsim"`
 	Log       Log              `yaml:"log"`
@@ -87,8 +94,8 @@ type Account struct {
 	// FormerPlatforms are those it was bound to before, oldest first.
 	FormerPlatforms []FormerPlatform `yaml:"former_platforms"`
 	// Secret is the AppSecret, without which codes are not exchanged.
-	Secret string `yaml:"secret"`
-	Push   Push   `yaml:"push"`
+	Secret string       `yaml:"secret"`
+	Push   account.Push `yaml:"push"`
 }
 
 // FormerPlatform is a platform an account was bound to until a moment.
@@ -97,10 +104,13 @@ type FormerPlatform struct {
 	Until    time.Time `yaml:"until"`
 }
 
-// Push is what WeChat's console has on its page 服务器配置.
-type Push struct {
-	Token  string `yaml:"token"`
-	AESKey string `yaml:"aes_key"`
+// WeChat sets up what talks to WeChat.
+type WeChat struct {
+	Client   client.Config   `yaml:"client"`
+	Login    login.Config    `yaml:"login"`
+	Push     push.Config     `yaml:"push"`
+	Pay      pay.Config      `yaml:"pay"`
+	Backfill backfill.Config `yaml:"backfill"`
 }
 
 // Analysts are those who may ask.
@@ -170,6 +180,9 @@ func (c Config) Validate() error {
 	faults = append(faults, c.validateAccounts()...)
 	prefix(&faults, "ingest.", c.Ingest.Validate())
 	prefix(&faults, "", c.Linker.Validate())
+	w := c.wechat()
+	w.Accounts = nil // checked by themselves
+	prefix(&faults, "wechat.", w.WithDefaults().Validate())
 	return errors.Join(faults...)
 }
 
@@ -180,21 +193,11 @@ func (c Config) validateAccounts() []error {
 	known := map[string]bool{}
 	for i, a := range c.Accounts {
 		at := fmt.Sprintf("accounts[%d]", i)
-		if err := schemas.CheckIdentifier("appid", a.AppID); err != nil {
-			fault("%s.%w", at, err)
-		}
+		prefix(&faults, at+".", a.wechat().Validate())
 		if known[a.AppID] {
 			fault("%s.appid: %s is given twice", at, a.AppID)
 		}
 		known[a.AppID] = true
-		if !a.Kind.Valid() {
-			fault("%s.kind: %q is none of official_account, mini_program, website, mobile_app", at, a.Kind)
-		}
-		if a.Platform != "" {
-			if err := schemas.CheckIdentifier("platform", a.Platform); err != nil {
-				fault("%s.%w", at, err)
-			}
-		}
 		for j, f := range a.FormerPlatforms {
 			if f.Platform == "" || f.Until.IsZero() {
 				fault("%s.former_platforms[%d]: needs a platform and until", at, j)

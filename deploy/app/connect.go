@@ -94,7 +94,7 @@ func flushAndClose(ctx context.Context, nc *nats.Conn) error {
 
 func (a *App) startLinker(c *connections) error {
 	l, err := linker.New(a.cfg.Linker, linker.Deps{
-		JetStream: c.js, Warehouse: c.loader, Accounts: a.accounts(), Log: a.deps.Log, Metrics: a.metrics,
+		JetStream: c.js, Warehouse: c.loader, Accounts: a.cfg.accounts(), Log: a.deps.Log, Metrics: a.metrics,
 	})
 	if err != nil {
 		return err
@@ -105,14 +105,18 @@ func (a *App) startLinker(c *connections) error {
 }
 
 // accounts are the configured accounts as the contract has them.
-func (a *App) accounts() []schemas.Account {
-	all := make([]schemas.Account, 0, len(a.cfg.Accounts))
-	for _, c := range a.cfg.Accounts {
-		account := schemas.Account{AppID: c.AppID, Name: c.Name, Kind: c.Kind, Platform: c.Platform}
-		for _, f := range c.FormerPlatforms {
-			account.Former = append(account.Former, schemas.FormerPlatform{Platform: f.Platform, Until: f.Until})
-		}
-		all = append(all, account)
+func (c Config) accounts() []schemas.Account {
+	all := make([]schemas.Account, 0, len(c.Accounts))
+	for _, a := range c.Accounts {
+		all = append(all, schemas.Account{AppID: a.AppID, Name: a.Name, Kind: a.Kind, Platform: a.Platform, Former: a.former()})
+	}
+	return all
+}
+
+func (a Account) former() []schemas.FormerPlatform {
+	all := make([]schemas.FormerPlatform, 0, len(a.FormerPlatforms))
+	for _, f := range a.FormerPlatforms {
+		all = append(all, schemas.FormerPlatform{Platform: f.Platform, Until: f.Until})
 	}
 	return all
 }

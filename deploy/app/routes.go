@@ -39,6 +39,9 @@ func (a *App) mountIngest(r chi.Router, c *connections, k *issued) error {
 		return err
 	}
 	events.Routes(r)
+	if err := a.mountWeChat(r, c); err != nil {
+		return err
+	}
 	a.ready.add("ingest", func(ctx context.Context) error { return c.committer.Ready(ctx) })
 	return nil
 }

@@ -42,6 +42,13 @@ func (c *Config) secrets() []secret {
 	for i := range c.Analysts.Tokens {
 		add(&c.Analysts.Tokens[i].Token, "analysts.tokens[%d].token", i)
 	}
+	for i := range c.WeChat.Pay.Merchants {
+		m := &c.WeChat.Pay.Merchants[i]
+		add(&m.APIv3Key, "wechat.pay.merchants[%d].apiv3_key", i)
+		for j := range m.PlatformKeys {
+			add(&m.PlatformKeys[j].PEM, "wechat.pay.merchants[%d].platform_keys[%d].pem", i, j)
+		}
+	}
 	for i := range c.WeChatSim.Accounts {
 		add(&c.WeChatSim.Accounts[i].Secret, "wechatsim.accounts[%d].secret", i)
 	}
@@ -100,6 +107,11 @@ func (c *Config) ownLists() {
 	c.Accounts = append([]Account(nil), c.Accounts...)
 	c.Ingest.Keys = append(c.Ingest.Keys[:0:0], c.Ingest.Keys...)
 	c.Analysts.Tokens = append(c.Analysts.Tokens[:0:0], c.Analysts.Tokens...)
+	c.WeChat.Pay.Merchants = append(c.WeChat.Pay.Merchants[:0:0], c.WeChat.Pay.Merchants...)
+	for i := range c.WeChat.Pay.Merchants {
+		keys := &c.WeChat.Pay.Merchants[i].PlatformKeys
+		*keys = append((*keys)[:0:0], *keys...)
+	}
 	c.WeChatSim.Accounts = append(c.WeChatSim.Accounts[:0:0], c.WeChatSim.Accounts...)
 }
 

@@ -9,6 +9,7 @@ package demo
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/unionlink/unionlink/deploy/app"
@@ -33,10 +34,16 @@ func Accounts() []app.Account {
 	}
 }
 
-// Configure names the accounts where a configuration has none.
+// Configure names the accounts, on top of those that are configured, and has the WeChat
+// simulator stand in for WeChat.
 func Configure(cfg *app.Config) {
-	if len(cfg.Accounts) == 0 {
-		cfg.Accounts = Accounts()
+	for _, a := range Accounts() {
+		if !slices.ContainsFunc(cfg.Accounts, func(b app.Account) bool { return a.AppID == b.AppID }) {
+			cfg.Accounts = append(cfg.Accounts, a)
+		}
+	}
+	if cfg.WeChatSim.Listen == "" {
+		cfg.WeChatSim.Listen = "127.0.0.1:0"
 	}
 }
 

@@ -45,7 +45,8 @@ func newRoot(t *terminal) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		upCommand(t), partCommand(t, app.TargetIngest), partCommand(t, app.TargetLinker), partCommand(t, app.TargetAPI), migrateCommand(t),
-		importCommand(t), demoDataCommand(t), explainCommand(t), simulatorCommand(t), engineCommand(t), versionCommand(t),
+		importCommand(t), demoDataCommand(t), explainCommand(t), lettersCommand(t), verifyCommand(t), wechatCommand(t),
+		simulatorCommand(t), engineCommand(t), versionCommand(t),
 	)
 	return root
 }
@@ -72,6 +73,14 @@ func addSettings(t *terminal, cmd *cobra.Command) *settings {
 	f.StringVar(&s.logLevel, "log-level", "", "debug, info, warn or error (default info)")
 	f.BoolVar(&s.checkConfig, "check-config", false, "check the configuration and end")
 	f.BoolVar(&s.printConfig, "print-config", false, "print the configuration in force, secrets blotted out, and end")
+	return s
+}
+
+// addToolSettings adds the flags of a command that works beside a running unionlink.
+func addToolSettings(t *terminal, cmd *cobra.Command) *settings {
+	s := addSettings(t, cmd)
+	cmd.Flags().StringVar(&s.data, "data", "", "data `FOLDER` of the running unionlink up (default ./unionlink-data)")
+	_ = cmd.Flags().MarkHidden("listen") // it listens nowhere
 	return s
 }
 
