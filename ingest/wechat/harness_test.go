@@ -61,6 +61,28 @@ type world struct {
 	metrics *prometheus.Registry
 	// ahead is how far the world's clock is ahead, in nanoseconds.
 	ahead atomic.Int64
+	cfg   wechat.Config
+	// address is NATS's.
+	address string
+}
+
+// process is another ingest process on the same NATS; it returns where it listens.
+func (w *world) process() string {
+	w.t.Helper()
+	nc, err := nats.Connect(w.address)
+	w.check(err)
+	w.t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	w.check(err)
+	committer, err := ingest.NewCommitter(ingest.CommitConfig{}, nc, prometheus.NewRegistry())
+	w.check(err)
+	other, err := wechat.New(w.cfg, wechat.Deps{JetStream: js, Publisher: committer, Transport: w.calls})
+	w.check(err)
+	router := chi.NewRouter()
+	other.Routes(router)
+	srv := httptest.NewServer(router)
+	w.t.Cleanup(srv.Close)
+	return srv.URL
 }
 
 // advance moves the clocks of WeChat and of ingest.
@@ -133,7 +155,8 @@ func newWorld(t *testing.T, change func(*wechat.Config)) *world {
 func newWorldWith(t *testing.T, change func(*world, *wechat.Config)) *world {
 	t.Helper()
 	w := &world{t: t, calls: &calls{byPath: make(map[string]int)}, logs: &logs{}, metrics: prometheus.NewRegistry()}
-	nc, err := nats.Connect(embeddedtest.StartNATS(t))
+	w.address = embeddedtest.StartNATS(t)
+	nc, err := nats.Connect(w.address)
 	w.check(err)
 	t.Cleanup(nc.Close)
 	w.js, err = jetstream.New(nc)
@@ -153,6 +176,7 @@ func newWorldWith(t *testing.T, change func(*world, *wechat.Config)) *world {
 	cfg.Login.PublicURL = w.site.URL
 	cfg.Login.ReturnTo = []string{w.site.URL + "/page"}
 	change(w, &cfg)
+	w.cfg = cfg
 	w.wechat, err = wechat.New(cfg, wechat.Deps{
 		JetStream: w.js, Publisher: committer, Log: slog.New(slog.NewTextHandler(w.logs, nil)), Metrics: w.metrics, Transport: w.calls,
 		Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) },
@@ -384,9 +408,14 @@ type answer struct {
 
 func (b *browser) post(appid, code, state string) answer {
 	b.w.t.Helper()
+	return b.postTo(b.w.site.URL, appid, code, state)
+}
+
+func (b *browser) postTo(site, appid, code, state string) answer {
+	b.w.t.Helper()
 	body, err := json.Marshal(obj{"appid": appid, "code": code, "state": state})
 	b.w.check(err)
-	req, err := http.NewRequestWithContext(b.w.t.Context(), "POST", b.w.site.URL+"/api/user/wechat/login", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(b.w.t.Context(), "POST", site+"/api/user/wechat/login", bytes.NewReader(body))
 	b.w.check(err)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := b.http.Do(req)

@@ -1,11 +1,13 @@
 package wechat_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
@@ -113,6 +115,37 @@ func TestLogin_a_code_sent_again(t *testing.T) {
 			t.Fatalf("the code was exchanged %d times", n)
 		}
 		only[*schemas.Login](t, w.events())
+	})
+	t.Run("to another process, while the first is at it", func(t *testing.T) {
+		w := newWorld(t, nil)
+		other := w.process()
+		w.admin("POST", "/faults", obj{"route": "/sns/jscode2session", "times": 1, "latency_ms": 300}, nil)
+		b, code := w.browser("u1"), w.code(mini, "u1", "")
+		var first, second answer
+		var both sync.WaitGroup
+		both.Go(func() { first = b.post(mini, code, "attempt") })
+		both.Go(func() { second = b.postTo(other, mini, code, "attempt") })
+		both.Wait()
+		if first.Code != 0 || second.Data != first.Data || w.calls.of("/sns/jscode2session") != 1 {
+			t.Fatalf("%+v %+v", first, second)
+		}
+	})
+	t.Run("after the browser hung up on the first request", func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.admin("POST", "/faults", obj{"route": "/sns/jscode2session", "times": 1, "latency_ms": 300}, nil)
+		code := w.code(mini, "u1", "")
+		hasty, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		body := `{"appid":"` + mini + `","code":"` + code + `","state":"attempt"}`
+		req, err := http.NewRequestWithContext(hasty, "POST", w.site.URL+"/api/user/wechat/login", strings.NewReader(body))
+		w.check(err)
+		req.Header.Set("Content-Type", "application/json")
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_ = resp.Body.Close()
+		}
+		if got := w.browser("u1").post(mini, code, "attempt"); got.Code != 0 || w.calls.of("/sns/jscode2session") != 1 {
+			t.Fatalf("%+v", got)
+		}
 	})
 	t.Run("by a mini program, with the state that it made", func(t *testing.T) {
 		w := newWorld(t, nil)
