@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/unionlink/unionlink/deploy/embedded"
 )
@@ -41,8 +42,12 @@ func run(args []string) int {
 	return 1
 }
 
-// untilSignal is a context that ends at the first SIGINT or SIGTERM. The second one ends
-// the process at once, which loses nothing that was answered.
+// sameSignal is the time within which further signals are the first one once more: many
+// senders signal a process and then its group, which are both us.
+const sameSignal = time.Second
+
+// untilSignal is a context that ends at the first SIGINT or SIGTERM. A second one, later,
+// ends the process at once, which loses nothing that was answered.
 func untilSignal() (context.Context, func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
@@ -50,8 +55,12 @@ func untilSignal() (context.Context, func()) {
 	// Ends with the process.
 	go func() {
 		<-signals
+		first := time.Now()
 		cancel()
 		s := <-signals
+		for time.Since(first) < sameSignal {
+			s = <-signals
+		}
 		fmt.Fprintln(os.Stderr, "unionlink: stopped at once by the second signal; what was answered is on disk")
 		code := 130
 		if s == syscall.SIGTERM {
