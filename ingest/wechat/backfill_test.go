@@ -95,6 +95,9 @@ func TestEnrich(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestEnrich_faults(t *testing.T) {
 	t.Run("a spent quota stops it and tells when to go on", func(t *testing.T) {
 		w := newWorld(t, nil)
 		w.followers(500, shop)

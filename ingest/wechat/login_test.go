@@ -161,6 +161,9 @@ func TestLogin_a_code_sent_again(t *testing.T) {
 			t.Fatalf("%+v", none)
 		}
 	})
+}
+
+func TestLogin_a_code_of_another_browser(t *testing.T) {
 	t.Run("by another browser: nobody is logged in", func(t *testing.T) {
 		w := newWorld(t, nil)
 		victim, thief := w.browser("u1"), w.browser("u2")

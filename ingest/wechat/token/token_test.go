@@ -141,6 +141,9 @@ func TestStore(t *testing.T) {
 			t.Fatalf("wechat was asked %d times, %d by force; want %d, none by force", w.issuer.asked, w.issuer.forced, expiries+1)
 		}
 	})
+}
+
+func TestStore_renewal(t *testing.T) {
 	t.Run("a token refused by WeChat but given again is forced, and not twice within 30 s", func(t *testing.T) {
 		w := newWorld(t)
 		s, c := w.store(t, nil)
