@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { decodeData } from '../src/format/data'
 import { length, moment } from '../src/format/dates'
 import { exportAddress, toCSV, toNDJSON } from '../src/format/export'
 import { axisMoney, decimal, minorDigits, money } from '../src/format/money'
@@ -62,6 +63,15 @@ describe('dates', () => {
   })
   it('show lengths of time', () => {
     expect([0.25, 59, 90, 5400, 200_000].map(length)).toEqual(['0.3 s', '59 s', '1.5 min', '1.5 h', '2.3 d'])
+  })
+})
+
+describe('payloads', () => {
+  it('are read as text, whatever they hold', () => {
+    expect(decodeData('eyJhIjoi5LqRIn0=')).toBe('{"a":"云"}')
+    expect(decodeData('/w==')).toBe('\uFFFD')
+    expect(decodeData('not base64!')).toBe('not base64!')
+    expect(decodeData('')).toBe('')
   })
 })
 
