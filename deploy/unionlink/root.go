@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/unionlink/unionlink/deploy/app"
+	"github.com/unionlink/unionlink/deploy/bench"
 	"github.com/unionlink/unionlink/deploy/embedded"
 )
 
@@ -46,7 +47,7 @@ func newRoot(t *terminal) *cobra.Command {
 	root.AddCommand(
 		upCommand(t), partCommand(t, app.TargetIngest), partCommand(t, app.TargetLinker), partCommand(t, app.TargetAPI), migrateCommand(t),
 		importCommand(t), demoDataCommand(t), explainCommand(t), lettersCommand(t), verifyCommand(t), wechatCommand(t),
-		simulatorCommand(t), engineCommand(t), versionCommand(t),
+		simulatorCommand(t), engineCommand(t), versionCommand(t), bench.Command(),
 	)
 	return root
 }
