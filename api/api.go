@@ -63,13 +63,15 @@ type Publisher interface {
 	Publish(ctx context.Context, events []schemas.Event) ([]schemas.Outcome, error)
 }
 
-// Deps are what an API works with. Console and Metrics may be nil.
+// Deps are what an API works with. DeadLetters, Console and Metrics may be nil.
 type Deps struct {
 	// Reader is a connection of the read-only user, to whom server-side limits apply.
 	Reader driver.Conn
 	// Writer writes the audit and the audiences, and nothing else.
 	Writer    driver.Conn
 	Publisher Publisher
+	// DeadLetters lists what could not be counted; nil: they are only counted.
+	DeadLetters DeadLetters
 	// Console serves everything that is no route of the API.
 	Console http.Handler
 	Log     *slog.Logger

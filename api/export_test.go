@@ -83,6 +83,9 @@ func (r *rig) testExports(t *testing.T) {
 		var whole rows
 		must(t, json.Unmarshal(r.get(t, "admin", path).body, &whole))
 		for _, f := range export.Formats[1:] {
+			if f == export.FormatArrow && id != "purchases" && id != "top-persons" {
+				continue // it is made of the same columns as Parquet
+			}
 			got := r.get(t, "marketer", path+"?format="+string(f))
 			if got.status != http.StatusOK || got.header.Get("Content-Type") != f.ContentType() {
 				t.Errorf("%s as %s: %d %s", id, f, got.status, got.body)

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/unionlink/unionlink/api/access"
 	"github.com/unionlink/unionlink/api/export"
@@ -74,6 +75,8 @@ type rig struct {
 	metrics *prometheus.Registry
 	log     *lockedLog
 	js      jetstream.JetStream
+	// schemas compiles those of the served document, once it was asked for.
+	schemas *jsonschema.Compiler
 }
 
 // lockedLog keeps what is logged.
@@ -111,6 +114,27 @@ func (p publisher) Publish(ctx context.Context, events []schemas.Event) ([]schem
 			}
 		}
 		out[i].Err = err
+	}
+	return out, nil
+}
+
+// letterBox reads the stream of dead letters.
+type letterBox struct{ js jetstream.JetStream }
+
+// After reads letter by letter.
+func (b letterBox) After(ctx context.Context, seq uint64, limit int) ([]DeadLetter, error) {
+	s, err := b.js.Stream(ctx, stream.DeadLetters)
+	if err != nil {
+		return nil, err
+	}
+	var out []DeadLetter
+	for seq++; seq <= s.CachedInfo().State.LastSeq && len(out) < limit; seq++ {
+		msg, err := s.GetMsg(ctx, seq)
+		if err != nil {
+			return nil, err
+		}
+		appid := msg.Header.Get("appid")
+		out = append(out, DeadLetter{Seq: seq, AppID: appid, Reason: "unknown-account", Subject: stream.Subject(schemas.KindLogin, appid), FailedAt: msg.Time, Data: string(msg.Data)})
 	}
 	return out, nil
 }
@@ -153,7 +177,7 @@ func start(t *testing.T) *rig {
 		},
 		Columnar: export.Columnar{URL: server.HTTPURL(), User: string(embedded.UserAnalyst), Password: server.Password(embedded.UserAnalyst)},
 	}, Deps{
-		Reader: reader, Writer: loader, Publisher: publisher{js}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
+		Reader: reader, Writer: loader, Publisher: publisher{js}, DeadLetters: letterBox{js}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
 		Metrics: r.metrics, Now: func() time.Time { return now }, Secret: []byte(strings.Repeat("s", 32)),
 		Console: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the console") }),
 	})

@@ -71,7 +71,7 @@ func (r *rig) testHostile(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for name := range parameters {
-		for range 8 {
+		for range 5 {
 			payload := payloads[random.IntN(len(payloads))]
 			if random.IntN(3) == 0 {
 				payload += payloads[random.IntN(len(payloads))]

@@ -239,7 +239,7 @@ func (r *rig) testAudit(t *testing.T) {
 			t.Errorf("%s is not in the audit: %v", want, found)
 		}
 	}
-	if exports := found["export marketer"]; exports < 4*len(r.exporting()) || exports != found["export-done marketer"] {
+	if exports := found["export marketer"]; exports < 3*len(r.exporting()) || exports != found["export-done marketer"] {
 		t.Errorf("%d exports began, %d ended", exports, found["export-done marketer"])
 	}
 }

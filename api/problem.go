@@ -81,7 +81,6 @@ var clickhouseKinds = map[int32]string{
 	516: "unavailable",   // AUTHENTICATION_FAILED
 	81:  "unavailable",   // UNKNOWN_DATABASE
 	60:  "unavailable",   // UNKNOWN_TABLE: not migrated yet
-	36:  "internal",      // BAD_ARGUMENTS
 }
 
 // problemOf tells what an error means to the caller. What is the api's own fault is told
@@ -106,7 +105,7 @@ func problemOf(err error) *Problem {
 	case errors.As(err, &param):
 		return badParameter(param.Parameter, "%s", param.Detail)
 	case errors.As(err, &exception):
-		if kind := clickhouseKinds[exception.Code]; kind != "" && kind != "internal" {
+		if kind := clickhouseKinds[exception.Code]; kind != "" {
 			return problem(kind, "clickhouse answered with its code %d", exception.Code)
 		}
 	case errors.Is(err, context.DeadlineExceeded):

@@ -99,9 +99,7 @@ func (a *API) serve(r *route) http.Handler {
 		err := a.attempt(r, sw, req)
 		broken := errors.Is(err, errBroken)
 		if err != nil && !broken {
-			p := problemOf(err)
-			p.send(sw)
-			broken = false
+			problemOf(err).send(sw)
 		}
 		status := strconv.Itoa(sw.status)
 		if broken {

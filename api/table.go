@@ -32,6 +32,10 @@ func (a *API) table() []route {
 			right: access.RightRead, params: periodParams, answer: reflect.TypeFor[healthAnswer](), status: http.StatusOK, serve: (*call).health,
 		},
 		{
+			method: http.MethodGet, path: "/v1/dead-letters", id: "dead-letters", summary: "What could not be counted, oldest first.",
+			right: access.RightDeadLetters, params: pageParams, answer: reflect.TypeFor[lettersAnswer](), status: http.StatusOK, serve: (*call).deadLetters,
+		},
+		{
 			method: http.MethodGet, path: "/v1/audit", id: "audit", summary: "Who exported, undid or erased what, latest first.",
 			right: access.RightAudit, params: pageParams, answer: reflect.TypeFor[auditAnswer](), status: http.StatusOK, serve: (*call).auditEntries,
 		},
