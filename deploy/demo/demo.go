@@ -18,18 +18,20 @@ import (
 
 // The accounts of the data set.
 const (
-	TeaHouse    = "wxdemo000teahouse1"
-	MiniProgram = "wxdemo00000mini002"
-	Teaware     = "wxdemo0000teaware3"
+	TeaHouse = "wxdemo000teahouse1"
+	TeaToGo  = "wxdemo0000teatogo2"
+	Teaware  = "wxdemo0000teaware3"
 	// Platform is the Open Platform account that all three are bound to.
 	Platform = "demo-tea"
+	// Currency is what everything is paid in.
+	Currency = "CNY"
 )
 
 // Accounts are the three accounts as configuration has them.
 func Accounts() []app.Account {
 	return []app.Account{
 		{AppID: TeaHouse, Name: "Tea House 茶铺", Kind: schemas.AccountKindOfficial, Platform: Platform},
-		{AppID: MiniProgram, Name: "Tea to go 茶铺小程序", Kind: schemas.AccountKindMiniProgram, Platform: Platform},
+		{AppID: TeaToGo, Name: "Tea to go 茶饮", Kind: schemas.AccountKindOfficial, Platform: Platform},
 		{AppID: Teaware, Name: "Teaware 茶具网", Kind: schemas.AccountKindWebsite, Platform: Platform},
 	}
 }
@@ -68,7 +70,7 @@ var shelves = map[string][]product{
 		{"longjing-100", "龙井 Longjing 100 g", "green tea", 16800}, {"puer-357", "普洱 Pu'er cake 357 g", "dark tea", 29800},
 		{"tieguanyin-125", "铁观音 Tieguanyin 125 g", "oolong", 12800}, {"jasmine-200", "茉莉花茶 Jasmine 200 g", "green tea", 8800},
 	},
-	MiniProgram: {
+	TeaToGo: {
 		{"milk-tea", "奶茶 Milk tea", "drinks", 1800}, {"cold-brew", "冷泡茶 Cold brew", "drinks", 2200},
 		{"mooncake-6", "月饼 Mooncakes, 6", "food", 16800},
 	},
@@ -128,7 +130,7 @@ func Generate(cfg Config, logins, purchases func(schemas.Event) error) error {
 
 // person gives what one person does and returns the logins that come late.
 func (m *maker) person(n int) (late []schemas.Event, err error) {
-	accounts := []string{TeaHouse, MiniProgram, Teaware}
+	accounts := []string{TeaHouse, TeaToGo, Teaware}
 	m.rng.Shuffle(len(accounts), func(i, j int) { accounts[i], accounts[j] = accounts[j], accounts[i] })
 	accounts = accounts[:m.pick(55, 30, 15)+1]
 	member := m.rng.IntN(10) == 0
@@ -203,7 +205,7 @@ func (m *maker) login(n int, appid string, at time.Time, open bool) *schemas.Log
 // purchase is an order; one in fifty is corrected later, one in twenty-five given back in part.
 func (m *maker) purchase(n int, appid string, at time.Time) error {
 	shelf := shelves[appid]
-	p := &schemas.Purchase{Envelope: m.head("order", n, appid, at), PurchaseKind: schemas.PurchaseKindPurchase, Currency: "CNY"}
+	p := &schemas.Purchase{Envelope: m.head("order", n, appid, at), PurchaseKind: schemas.PurchaseKindPurchase, Currency: Currency}
 	p.OrderID = fmt.Sprintf("D%s-%06d", appid[len(appid)-1:], m.order)
 	for range 1 + m.pick(70, 22, 8) {
 		x := shelf[m.rng.IntN(len(shelf))]
@@ -227,7 +229,7 @@ func (m *maker) purchase(n int, appid string, at time.Time) error {
 	}
 	back := &schemas.Purchase{
 		Envelope: m.head("refund", n, appid, minTime(at.Add(time.Duration(1+m.rng.IntN(7*24))*time.Hour), m.cfg.Until)),
-		OrderID:  p.OrderID, PurchaseKind: schemas.PurchaseKindRefund, RefundID: "R-" + p.OrderID, Currency: "CNY", Amount: p.Amount / 2,
+		OrderID:  p.OrderID, PurchaseKind: schemas.PurchaseKindRefund, RefundID: "R-" + p.OrderID, Currency: Currency, Amount: p.Amount / 2,
 	}
 	return m.buys(back)
 }

@@ -24,7 +24,7 @@ func demoDataCommand(t *terminal) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "demo-data", Short: "Write the data set of up --demo as files", Args: cobra.NoArgs,
 		Long: "demo-data writes logins.ndjson and purchases.ndjson: persons who buy tea in three accounts during a year. The files are\n" +
-			"the same for the same seed, number of persons and day. The accounts are " + demo.TeaHouse + ", " + demo.MiniProgram + " and " + demo.Teaware + ".",
+			"the same for the same seed, number of persons and day. The accounts are " + demo.TeaHouse + ", " + demo.TeaToGo + " and " + demo.Teaware + ".",
 		Example: "  unionlink demo-data --out demo --until 2026-11-22",
 		RunE: func(*cobra.Command, []string) error {
 			cfg.Until = time.Now()

@@ -36,23 +36,19 @@ func upCommand(t *terminal) *cobra.Command {
 	}
 	s := addSettings(t, cmd)
 	s.addEmbedded()
-	cmd.Flags().BoolVar(&withDemo, "demo", false, "name three accounts, load a data set of some 2,000 persons, and show first answers")
+	cmd.Flags().BoolVar(&withDemo, "demo", false, "name three accounts, load a data set of some 2,000 persons, show first answers, and open three shops")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var change func(*app.Config)
-		deps := app.Deps{Out: t.out, Progress: t.err}
 		if withDemo {
-			var folder string
-			change = func(cfg *app.Config) { demo.Configure(cfg); folder = filepath.Join(cfg.Data, "demo") }
-			deps.OnReady = func(ctx context.Context, c app.Credentials) error { return demo.Show(ctx, c, folder, t.out) }
+			return runDemo(cmd.Context(), s)
 		}
-		return runTarget(cmd.Context(), s, app.TargetUp, deps, change)
+		return runTarget(cmd.Context(), s, app.TargetUp, app.Deps{Out: t.out, Progress: t.err})
 	}
 	return cmd
 }
 
 // runTarget runs an App until the command's context ends.
-func runTarget(ctx context.Context, s *settings, target app.Target, deps app.Deps, change func(*app.Config)) error {
-	cfg, err := s.resolved(change)
+func runTarget(ctx context.Context, s *settings, target app.Target, deps app.Deps) error {
+	cfg, err := s.resolved(nil)
 	if errors.Is(err, errDone) {
 		return nil
 	}
@@ -61,6 +57,32 @@ func runTarget(ctx context.Context, s *settings, target app.Target, deps app.Dep
 	}
 	deps.Log = s.terminal.logger(cfg.Log)
 	a, err := app.New(cfg, target, deps)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
+}
+
+// runDemo runs all parts, the data set of the demo and its shops until the command's context ends.
+func runDemo(ctx context.Context, s *settings) (err error) {
+	cfg, err := s.resolved(demo.Configure)
+	if errors.Is(err, errDone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t := s.terminal
+	deps := app.Deps{Log: t.logger(cfg.Log), Out: t.out, Progress: t.err}
+	open, err := demo.OpenShops(&cfg, deps.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, open.Close()) }()
+	deps.OnReady = func(ctx context.Context, c app.Credentials) error {
+		return demo.Run(ctx, c, open, filepath.Join(cfg.Data, "demo"), t.out)
+	}
+	a, err := app.New(cfg, app.TargetUp, deps)
 	if err != nil {
 		return err
 	}
@@ -85,7 +107,7 @@ func partCommand(t *terminal, target app.Target) *cobra.Command {
 	}
 	s := addSettings(t, cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return runTarget(cmd.Context(), s, target, app.Deps{Out: t.out, Progress: t.err}, nil)
+		return runTarget(cmd.Context(), s, target, app.Deps{Out: t.out, Progress: t.err})
 	}
 	return cmd
 }
