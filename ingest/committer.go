@@ -74,7 +74,7 @@ func (c *Committer) Publish(ctx context.Context, events []schemas.Event) ([]sche
 	msgs := make([]*nats.Msg, len(events))
 	var total int64
 	for i, e := range events {
-		msgs[i], outcomes[i].Err = message(e)
+		msgs[i], outcomes[i].Err = message(e, sourceOf(ctx))
 		if outcomes[i].Err == nil {
 			total += int64(messageBytes(msgs[i]))
 		}
@@ -100,12 +100,13 @@ func (c *Committer) Publish(ctx context.Context, events []schemas.Event) ([]sche
 }
 
 // message encodes an event; the error is a *schemas.Refusal where it is too large.
-func message(e schemas.Event) (*nats.Msg, error) {
+func message(e schemas.Event, source string) (*nats.Msg, error) {
 	schemas.FillEventID(e)
 	m, err := stream.Message(e)
 	if err != nil {
 		return nil, err
 	}
+	stream.SetSource(m, source)
 	if messageBytes(m) > maxMessageBytes {
 		return nil, &schemas.Refusal{Type: schemas.RefusedTooLarge, Detail: "the event is too large for the stream"}
 	}

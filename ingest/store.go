@@ -15,7 +15,7 @@ import (
 func (g *Ingest) store(r *http.Request, in *intake) (*Answer, error) {
 	answer := &Answer{Rejected: in.rejected}
 	if len(in.events) > 0 {
-		outcomes, err := g.publish.Publish(r.Context(), in.events)
+		outcomes, err := g.publish.Publish(WithSource(r.Context(), "key:"+in.key.name), in.events)
 		if err == nil {
 			err = answer.add(in, outcomes)
 		}

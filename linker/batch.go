@@ -22,6 +22,16 @@ type delivery struct {
 	refusal *schemas.Refusal
 }
 
+// source is who stated the event, as evidence has it: what the publisher wrote in the
+// header, at most 128 bytes of it, or "nats".
+func (d *delivery) source() string {
+	s := d.msg.Headers().Get(stream.HeaderSource)
+	if s == "" {
+		return "nats"
+	}
+	return s[:min(len(s), schemas.MaxIdentifierBytes)]
+}
+
 // batch is a set of deliveries that are stored together.
 type batch struct {
 	epoch      uint64
@@ -145,7 +155,7 @@ func (r *rows) hold(d *delivery, who uint64, space, value string) {
 	h := d.event.Head()
 	r.statements = append(r.statements, warehouse.StatementRow{
 		Identity: who, Space: space, OccurredAt: h.OccurredAt, Digest: d.event.Digest(), Action: "hold",
-		Key: schemas.KeyHash(space, value), Value: value, EventID: h.EventID, Source: string(d.event.Kind()), StreamTime: d.stream,
+		Key: schemas.KeyHash(space, value), Value: value, EventID: h.EventID, Source: d.source(), StreamTime: d.stream,
 	})
 }
 
@@ -216,7 +226,7 @@ func purchaseRow(e *schemas.Purchase, who uint64, d *delivery) warehouse.Purchas
 func (r *rows) identity(d *delivery, e *schemas.Identity, who uint64, ledger ledger) {
 	st := warehouse.StatementRow{
 		Identity: who, Space: e.Space, OccurredAt: e.OccurredAt, Digest: e.Digest(), Action: "unlink",
-		EventID: e.EventID, Source: string(schemas.KindIdentity), StreamTime: d.stream,
+		EventID: e.EventID, Source: d.source(), StreamTime: d.stream,
 	}
 	switch {
 	case e.Action == schemas.ActionErase:

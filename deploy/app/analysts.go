@@ -6,6 +6,7 @@ import (
 	"github.com/unionlink/unionlink/api"
 	"github.com/unionlink/unionlink/api/console"
 	"github.com/unionlink/unionlink/api/export"
+	"github.com/unionlink/unionlink/ingest"
 )
 
 // mountAPI adds the questions, and the console for every path that is nobody else's.
@@ -20,7 +21,7 @@ func (a *App) mountAPI(r chi.Router, c *connections, k *issued) error {
 		})
 	}
 	questions, err := api.New(cfg, api.Deps{
-		Reader: c.reader, Writer: c.loader, Publisher: c.committer, Console: console.Handler(),
+		Reader: c.reader, Writer: c.loader, Publisher: ingest.From("analysts", c.committer), Console: console.Handler(),
 		Log: a.deps.Log, Metrics: a.metrics, Now: a.deps.Now, Secret: k.secret,
 	})
 	if err != nil {

@@ -41,7 +41,7 @@ func (a *App) mountWeChat(r chi.Router, c *connections) error {
 		return fmt.Errorf("open jetstream: %w", err)
 	}
 	w, err := wechat.New(a.cfg.wechat(), wechat.Deps{
-		JetStream: js, Publisher: c.committer, Log: a.deps.Log, Metrics: a.metrics, Now: a.deps.Now,
+		JetStream: js, Publisher: ingest.From("wechat", c.committer), Log: a.deps.Log, Metrics: a.metrics, Now: a.deps.Now,
 	})
 	if err != nil {
 		return err
@@ -73,7 +73,7 @@ func WeChatTool(ctx context.Context, cfg Config, deps Deps, do func(context.Cont
 		return err
 	}
 	side, err := wechat.New(cfg.wechat(), wechat.Deps{
-		JetStream: js, Publisher: committer, Log: deps.Log, Metrics: metrics, Now: deps.Now,
+		JetStream: js, Publisher: ingest.From("wechat", committer), Log: deps.Log, Metrics: metrics, Now: deps.Now,
 	})
 	if err != nil {
 		return err

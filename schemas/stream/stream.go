@@ -71,6 +71,18 @@ func Message(e schemas.Event) (*nats.Msg, error) {
 	return m, nil
 }
 
+// HeaderSource names who stated an event: "key:" and an ingest key's name, "wechat"
+// for the login API, "analysts" for the api. It is evidence, not authority: a back
+// end that publishes straight to NATS may write what it likes.
+const HeaderSource = "Unionlink-Source"
+
+// SetSource notes who states the event of a message; an empty source is none.
+func SetSource(m *nats.Msg, source string) {
+	if source != "" {
+		m.Header.Set(HeaderSource, escape(source))
+	}
+}
+
 // escape percent-encodes what a header may not carry as it is; printable ASCII stays.
 func escape(s string) string {
 	plain := !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' || r == '"' })
