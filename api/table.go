@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
@@ -58,6 +59,8 @@ func (c *call) live() error { return c.answer(http.StatusOK, liveAnswer{true}) }
 
 func (c *call) openapi() error {
 	c.w.Header().Set("Content-Type", "application/json")
-	_, err := c.w.Write(c.document)
-	return err
+	if _, err := c.w.Write(c.document); err != nil {
+		return fmt.Errorf("%w: %w", errBroken, err)
+	}
+	return nil
 }
