@@ -8,7 +8,7 @@ import (
 )
 
 // Look-ups read Params.Allowed and AsOf; Totals and Purchases read what narrows orders too. They answer ErrNotFound where there is
-// nothing that the asker may see.
+// nothing that the asker may see, and expect Params that Validate accepts.
 
 // Present is who a person is now.
 type Present struct {

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/deploy/embedded/embeddedtest"
 	"github.com/unionlink/unionlink/schemas"
@@ -174,8 +172,8 @@ func (w *world) settle() {
 }
 
 // store puts the world into a fresh database, a part of each table before the large dictionary is loaded and the rest after,
-// and returns the analyst's reports on it, and the loader's connection.
-func (w *world) store(t testing.TB) (*query.Reports, driver.Conn) {
+// and returns the analyst's reports on it.
+func (w *world) store(t testing.TB) *query.Reports {
 	t.Helper()
 	dsn := embeddedtest.Database(t)
 	ctx := t.Context()
@@ -196,10 +194,13 @@ func (w *world) store(t testing.TB) (*query.Reports, driver.Conn) {
 		}
 	}
 	must(t, warehouse.ReloadRecent(ctx, loader))
+	for _, through := range []time.Time{asked.Add(-time.Hour), asked} {
+		must(t, loader.Exec(ctx, "INSERT INTO progress (at, through, pending, dead) VALUES ($1, $2, 3, 2)", through.Add(time.Second), through))
+	}
 	analyst, err := warehouse.Open(embeddedtest.AnalystDSN(t, dsn))
 	must(t, err)
 	t.Cleanup(func() { must(t, analyst.Close()) })
-	return query.New(analyst), loader
+	return query.New(analyst)
 }
 
 func part[T any](rows []T, half int) []T {

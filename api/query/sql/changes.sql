@@ -15,8 +15,8 @@ FROM
     WHERE was != person{{if not .Member}} AND learnt >= fromUnixTimestamp64Micro({since:Int64}, 'UTC'){{end}}
     {{- if .After}} AND (toUnixTimestamp64Milli(learnt), identity) > ({after_at:Int64}, {after_identity:UInt64}){{end}}
 ) AS c
-INNER JOIN (SELECT identity, any(appid) AS appid, any(openid) AS openid FROM identities WHERE 1{{template "may_see" .}}
-    {{- if .Member}} AND identity IN {{template "candidates"}}{{end}} GROUP BY identity) AS i ON i.identity = c.identity
+INNER JOIN (SELECT t.identity AS identity, any(t.appid) AS appid, any(t.openid) AS openid FROM identities AS t WHERE 1{{template "may_see" .}}
+    {{- if .Member}} AND t.identity IN {{template "candidates"}}{{end}} GROUP BY identity) AS i ON i.identity = c.identity
 ORDER BY c.learnt, c.identity
 {{- if .Limit}}
 LIMIT {limit:UInt64}{{end}}

@@ -13,8 +13,8 @@ FROM
 ) AS k
 LEFT JOIN
 (
-    SELECT identity, any(appid) AS appid, any(openid) AS openid FROM identities
-    WHERE identity IN (SELECT identity FROM key_identities WHERE key = {key:UInt64}){{template "seen" .}}
+    SELECT t.identity AS identity, any(t.appid) AS appid, any(t.openid) AS openid FROM identities AS t
+    WHERE t.identity IN (SELECT identity FROM key_identities WHERE key = {key:UInt64}){{template "seen" .}}
     GROUP BY identity
 ) AS i ON i.identity = k.identity
 LEFT JOIN

@@ -1,6 +1,6 @@
 {{- /* Every identity that is asked for, with its person. */ -}}
 {{define "asked_identities" -}}
-(SELECT identity FROM identities WHERE 1{{template "seen" .}}{{if .Selected}} AND appid IN {selected:Array(String)}{{end}} GROUP BY identity)
+(SELECT t.identity AS identity FROM identities AS t WHERE 1{{template "seen" .}}{{if .Selected}} AND t.appid IN {selected:Array(String)}{{end}} GROUP BY identity)
 {{- end}}
 {{define "seen_identities" -}}
 (

@@ -23,13 +23,14 @@
 {{- /* The identities of {person}, those of other accounts too. */ -}}
 {{define "members"}}(SELECT identity FROM {{template "candidate_links" .}} WHERE person = {person:UInt64}){{end}}
 
-{{define "may_see"}}{{if .Allowed}} AND appid IN {allowed:Array(String)}{{end}}{{end}}
-{{define "seen"}}{{if .Log}} AND first_seen <= {{template "as_of"}}{{end}}{{template "may_see" .}}{{end}}
+{{- /* Which rows of "identities AS t" the asker may see. */ -}}
+{{define "may_see"}}{{if .Allowed}} AND t.appid IN {allowed:Array(String)}{{end}}{{end}}
+{{define "seen"}}{{if .Log}} AND t.first_seen <= {{template "as_of"}}{{end}}{{template "may_see" .}}{{end}}
 {{define "stated"}}{{if .Log}} AND stream_time <= {{template "as_of"}}{{end}}{{end}}
 
 {{- /* The identities of {person} that the asker may see. */ -}}
 {{define "seen_members" -}}
-(SELECT identity FROM identities WHERE identity IN {{template "members" .}}{{template "seen" .}})
+(SELECT t.identity FROM identities AS t WHERE t.identity IN {{template "members" .}}{{template "seen" .}})
 {{- end}}
 
 {{- /* What each identity of a statement that follows "WHERE" holds in each space: the statements that no unlink and no erasure voids, the
