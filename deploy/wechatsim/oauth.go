@@ -60,7 +60,7 @@ func (s *Simulator) authorize(website bool) http.Handler {
 		}
 		page := s.consentPage(request, u)
 		s.mu.Unlock()
-		s.renderConsent(rw, r, page, request.redirect)
+		s.renderConsent(rw, r, page)
 	})
 }
 

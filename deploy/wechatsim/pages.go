@@ -5,7 +5,6 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -62,9 +61,10 @@ func (s *Simulator) consentPage(request authorizeRequest, current *user) consent
 	return page
 }
 
-func (s *Simulator) renderConsent(rw http.ResponseWriter, r *http.Request, page consentPage, redirect *url.URL) {
-	// A browser holds a form's redirect to the form-action line too, so the callback's origin has to be in it.
-	s.renderFor(rw, r, "consent.html", page, "'self' "+redirect.Scheme+"://"+redirect.Host)
+func (s *Simulator) renderConsent(rw http.ResponseWriter, r *http.Request, page consentPage) {
+	// A browser holds every redirect that follows a form to the form-action line too: the callback, and wherever the
+	// callback goes on to.
+	s.renderFor(rw, r, "consent.html", page, "'self' http: https:")
 }
 
 // errorPage shows the page of an authorization error. WeChat answers 200 with it.
