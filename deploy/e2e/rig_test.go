@@ -195,6 +195,22 @@ func eventually(t testing.TB, what string, look func() error) {
 	}
 }
 
+// eventually is the function, given up at once where unionlink has ended.
+func (u *instance) eventually(what string, look func() error) {
+	u.t.Helper()
+	eventually(u.t, what, func() error {
+		err := look()
+		select {
+		case <-u.exited:
+			if err != nil {
+				u.t.Fatalf("%s: unionlink ended: %v\n%s", what, u.err, u.log)
+			}
+		default:
+		}
+		return err
+	})
+}
+
 // get asks the API; anything but 200 fails the test.
 func (u *instance) get(path string, into any) {
 	u.t.Helper()
@@ -221,7 +237,7 @@ func (u *instance) request(method, path, token, contentType string, body io.Read
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		u.t.Fatalf("%s %s: %v", method, path, err)
+		u.t.Fatalf("%s %s: %v\n%s", method, path, err, u.log)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)

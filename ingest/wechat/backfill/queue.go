@@ -78,6 +78,8 @@ func (b *Backfill) Add(ctx context.Context, appid, openid string) error {
 // What it does not finish stays queued.
 func (b *Backfill) Run(ctx context.Context) error {
 	var workers errgroup.Group
+	// Where no account has followers to ask for, there is nothing to do but to wait.
+	workers.Go(func() error { <-ctx.Done(); return nil }) // ends with ctx
 	for _, a := range b.deps.Accounts.All() {
 		if enrichable(a) {
 			workers.Go(func() error { b.work(ctx, a.AppID); return nil }) // ends with ctx
