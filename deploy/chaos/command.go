@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +54,7 @@ func Command() *cobra.Command {
 	f.BoolVar(&list, "list", false, "list the faults and end")
 	f.BoolVar(&long, "long", false, "one round after another, each with a seed of its own")
 	f.DurationVar(&during, "for", 4*time.Hour, "how long --long goes on")
-	cmd.AddCommand(partCommand())
+	cmd.AddCommand(orderCommand(), plantCommand(), partCommand())
 	return cmd
 }
 
@@ -99,4 +101,81 @@ func partCommand() *cobra.Command {
 			return RunPart(cmd.Context(), args[0], cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
+}
+
+func orderCommand() *cobra.Command {
+	var cfg Config
+	var events int
+	cmd := &cobra.Command{
+		Use: "order", Short: "Check that no order of events changes what analysts see", Args: cobra.NoArgs,
+		Long: `order publishes one seeded log in five random orders, a quarter of its events twice, by four
+publishers at once, into one, two and four linkers of which one is killed, each time into
+fresh servers. Hashes over v_purchases with its person ids, over the map of persons and over
+the conflicts must come out the same, and rows and persons must be those of a pure model.`,
+		Example: "  unionlink chaos order --events 20000 --seed 7",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settle(cmd, &cfg)
+			states, err := Orders(cmd.Context(), cfg, events)
+			if err != nil {
+				return err
+			}
+			for i := range states {
+				if !states[i].Same(states[0]) {
+					return fmt.Errorf("order %d came to another state than order 1; the same log comes again with --seed %d", i+1, cfg.Seed)
+				}
+			}
+			fmt.Fprintf(cfg.Out, "%d orders came to the same state\n", len(states))
+			return nil
+		},
+	}
+	addFlags(cmd, &cfg)
+	cmd.Flags().IntVar(&events, "events", 200_000, "`NUMBER` of events in the log")
+	return cmd
+}
+
+func plantCommand() *cobra.Command {
+	var cfg Config
+	var source string
+	cmd := &cobra.Command{
+		Use: "plant [NAME...]", Short: "Check that planted bugs are caught",
+		Long: `plant builds unionlink's parts with a bug in them, one bug after another, has the faults happen
+under which it shows, and checks that the judge notices. It needs Go and unionlink's source.`,
+		Example: "  unionlink chaos plant --source .\n  unionlink chaos plant max-deliver ack-before-insert",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			settle(cmd, &cfg)
+			return plantAll(cmd.Context(), cfg, source, names)
+		},
+	}
+	addFlags(cmd, &cfg)
+	cmd.Flags().StringVar(&source, "source", ".", "`FOLDER` of unionlink's source, the one with go.mod")
+	return cmd
+}
+
+func plantAll(ctx context.Context, cfg Config, source string, names []string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(Plants(), func(p Plant) bool { return p.Name == name }) {
+			return fmt.Errorf("plant %q: there is no such bug", name)
+		}
+	}
+	var missed []string
+	for _, p := range Plants() {
+		if len(names) > 0 && !slices.Contains(names, p.Name) {
+			continue
+		}
+		fmt.Fprintf(cfg.Out, "\n%s: %s\n", p.Name, p.About)
+		v, err := p.Catch(ctx, cfg, source)
+		switch {
+		case err != nil:
+			return err
+		case len(v.Violations) == 0:
+			missed = append(missed, p.Name)
+			fmt.Fprintf(cfg.Out, "%s: NOT caught\n", p.Name)
+		default:
+			fmt.Fprintf(cfg.Out, "%s: caught, %d violations\n", p.Name, len(v.Violations))
+		}
+	}
+	if len(missed) > 0 {
+		return fmt.Errorf("the judge did not notice: %s", strings.Join(missed, ", "))
+	}
+	return nil
 }

@@ -25,24 +25,29 @@ type model struct {
 // platforms is where each account's unionids are unique.
 var platforms = map[string]string{"wxchaos1": "main", "wxchaos2": "main", "wxchaos3": "other"}
 
-// newModel takes events without erasures, each once or more often, in any order.
+// newModel takes events, each once or more often, in any order.
 func newModel(events []schemas.Event) *model {
 	m := &model{rows: map[string]string{}, sums: map[string]int64{}, versions: map[string]bool{}, identities: map[uint64]bool{}, persons: map[uint64]uint64{}}
 	world := identity.Rule{MaxIdentitiesPerKey: limit}.Resolve(factsOf(events))
 	best := map[string]*schemas.Purchase{}
+	erased := erasures(events)
 	for _, e := range events {
+		h := e.Head()
 		switch e := e.(type) {
 		case *schemas.Login:
-			if !e.SnapshotUser {
-				m.identities[e.Identity()] = true
+			if !e.SnapshotUser && !erased.void(h.Identity(), h.OccurredAt) {
+				m.identities[h.Identity()] = true
 			}
 		case *schemas.Identity:
-			m.identities[e.Head().Identity()] = true
-			if e.Action == schemas.ActionMigrate {
+			if e.Action == schemas.ActionErase || erased.void(h.Identity(), h.OccurredAt) {
+				continue
+			}
+			m.identities[h.Identity()] = true
+			if e.Action == schemas.ActionMigrate && !erased.void(e.From(), h.OccurredAt) {
 				m.identities[e.From()] = true
 			}
 		case *schemas.Purchase:
-			m.identities[e.Head().Identity()] = true
+			m.identities[erased.name(e)] = true
 			m.versions[e.AppID+":"+e.EventID] = true
 			key := businessKey(e.AppID, e.OrderID, string(e.PurchaseKind), e.RefundID)
 			if b := best[key]; b == nil || e.Revision > b.Revision || e.Revision == b.Revision && e.Digest() > b.Digest() {
@@ -62,9 +67,36 @@ func newModel(events []schemas.Event) *model {
 			amount = -amount
 		}
 		m.sums[p.Currency] += amount
-		m.rows[key] = line(schemas.PersonID(m.persons[p.Head().Identity()]), amount, p.Currency, p.OccurredAt, p.Revision, p.EventID)
+		m.rows[key] = line(schemas.PersonID(m.persons[erased.name(p)]), amount, p.Currency, p.OccurredAt, p.Revision, p.EventID)
 	}
 	return m
+}
+
+// ledger has the moment up to which the facts of erased identities are void.
+type ledger map[uint64]time.Time
+
+func erasures(events []schemas.Event) ledger {
+	out := ledger{}
+	for _, e := range events {
+		if i, ok := e.(*schemas.Identity); ok && i.Action == schemas.ActionErase && i.OccurredAt.After(out[i.Head().Identity()]) {
+			out[i.Head().Identity()] = i.OccurredAt
+		}
+	}
+	return out
+}
+
+func (l ledger) void(who uint64, occurred time.Time) bool {
+	until, ok := l[who]
+	return ok && !occurred.After(until)
+}
+
+// name is the identity under which a purchase is kept.
+func (l ledger) name(p *schemas.Purchase) uint64 {
+	who := p.Head().Identity()
+	if l.void(who, p.OccurredAt) {
+		return schemas.Pseudonym(who)
+	}
+	return who
 }
 
 func businessKey(appid, order, kind, refund string) string {

@@ -51,6 +51,7 @@ type rig struct {
 	js   jetstream.JetStream
 	conn driver.Conn
 
+	life    context.Context // of the processes
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -61,7 +62,7 @@ const startTimeout = 3 * time.Minute
 // newRig starts everything, with one linker, and makes streams and tables.
 func newRig(ctx context.Context, cfg rigConfig) (r *rig, err error) {
 	life, cancel := context.WithCancel(context.Background())
-	r = &rig{cfg: cfg, cancel: cancel}
+	r = &rig{cfg: cfg, life: life, cancel: cancel}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -80,8 +81,8 @@ func newRig(ctx context.Context, cfg rigConfig) (r *rig, err error) {
 	if err != nil {
 		return r, err
 	}
-	r.nats = r.add(life, "nats", roleNATS, order{Dir: cfg.natsDir, Addr: ports[0]})
-	r.clickhouse = r.add(life, "clickhouse", roleClickHouse, order{Dir: cfg.warehouseDir, Addr: ports[1], HTTP: ports[2], Engine: cfg.engine})
+	r.nats = r.add("nats", roleNATS, order{Dir: cfg.natsDir, Addr: ports[0]})
+	r.clickhouse = r.add("clickhouse", roleClickHouse, order{Dir: cfg.warehouseDir, Addr: ports[1], HTTP: ports[2], Engine: cfg.engine})
 	r.nats.start()
 	r.clickhouse.start()
 	if _, err := r.nats.awaitReady(ctx); err != nil {
@@ -91,20 +92,20 @@ func newRig(ctx context.Context, cfg rigConfig) (r *rig, err error) {
 	if err != nil {
 		return r, err
 	}
-	if err := r.provision(ctx, life, tables.DSN); err != nil {
+	if err := r.provision(ctx, tables.DSN); err != nil {
 		return r, err
 	}
 	if err := r.openProxies(ports[0], ports[1]); err != nil {
 		return r, err
 	}
-	r.ingest = r.add(life, "ingest", roleIngest, order{Addr: ports[3], NATS: "nats://" + r.ingestNATS.addr()})
+	r.ingest = r.add("ingest", roleIngest, order{Addr: ports[3], NATS: "nats://" + r.ingestNATS.addr()})
 	dsn, err := throughProxy(tables.DSN, r.linkerTable.addr())
 	if err != nil {
 		return r, err
 	}
 	for i := range maxLinkers {
 		o := order{NATS: "nats://" + r.linkerNATS.addr(), DSN: dsn, Limit: limit}
-		r.linkers = append(r.linkers, r.add(life, fmt.Sprint("linker", i+1), roleLinker, o))
+		r.linkers = append(r.linkers, r.add(fmt.Sprint("linker", i+1), roleLinker, o))
 	}
 	if err := r.openJudge("nats://"+ports[0], tables.DSN); err != nil {
 		return r, err
@@ -115,24 +116,44 @@ func newRig(ctx context.Context, cfg rigConfig) (r *rig, err error) {
 	return r, err
 }
 
-func (r *rig) add(life context.Context, name, role string, o order) *process {
+func (r *rig) add(name, role string, o order) *process {
 	p := newProcess(r.cfg.binary, r.cfg.dir, name, role, o)
 	r.running.Add(1)
 	// Ends with close.
 	go func() {
 		defer r.running.Done()
-		p.run(life)
+		p.run(r.life)
 	}()
 	return p
 }
 
-func (r *rig) provision(ctx, life context.Context, dsn string) error {
-	p := r.add(life, "provision", roleProvision, order{NATS: "nats://" + r.nats.order.Addr, DSN: dsn})
+func (r *rig) provision(ctx context.Context, dsn string) error {
+	p := r.add("provision", roleProvision, order{NATS: "nats://" + r.nats.order.Addr, DSN: dsn})
 	p.start()
 	if _, err := p.awaitReady(ctx); err != nil {
 		return err
 	}
 	return p.stop(ctx)
+}
+
+// wipe makes streams and tables anew, empty.
+func (r *rig) wipe(ctx context.Context) error {
+	if err := r.scale(ctx, 0); err != nil {
+		return err
+	}
+	for _, name := range []string{stream.Events, stream.Changes, stream.DeadLetters} {
+		if err := r.js.DeleteStream(ctx, name); err != nil {
+			return fmt.Errorf("delete stream %s: %w", name, err)
+		}
+	}
+	if err := r.conn.Exec(ctx, "DROP DATABASE "+warehouse.DefaultDatabase+" SYNC"); err != nil {
+		return fmt.Errorf("drop the tables: %w", err)
+	}
+	tables, err := r.clickhouse.awaitReady(ctx)
+	if err != nil {
+		return err
+	}
+	return r.provision(ctx, tables.DSN)
 }
 
 func (r *rig) openProxies(natsAddr, tableAddr string) (err error) {
