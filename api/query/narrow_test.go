@@ -17,6 +17,8 @@ import (
 func testPages(t *testing.T, w *world, r *query.Reports) {
 	for name, p := range map[string]query.Params{
 		"all":     {},
+		"past":    {AsOf: &midst},
+		"limited": {Allowed: accounts[1:4], From: midst.AddDate(0, -2, 0), Buyers: query.BuyersNew},
 		"exact":   {ExactAccounts: []string{accounts[1], accounts[0]}},
 		"unheard": {ExactAccounts: []string{"wx-unheard"}},
 		"segment": {Segment: "hibernating", AsOf: &midst},

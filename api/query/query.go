@@ -20,7 +20,7 @@
 //     refund is no buyer.
 //   - cross_account_buyers: persons with a purchase in two or more of the accounts asked for, within the period and the
 //     currency; shared_buyers of an account: those of them who bought in it.
-//   - linked_share: of the account_buyers, the part whose person rests on a key (or on another identity), 0 to 1; absent
+//   - linked_share: of the account_buyers, the part whose person rests on a key (or on another identity), 0 to 1; null
 //     where there are no buyers.
 //
 // Meanings has these sentences for every field that is answered.

@@ -34,6 +34,8 @@ type shape struct {
 	ItemSKU, ItemCategory bool
 	// Member narrows to the identities of {person}.
 	Member bool
+	// Leaders narrows to the persons {leaders}.
+	Leaders bool
 	// After continues behind a cursor, Limit cuts the page at {limit}.
 	After, Limit bool
 	// Words number the 64-bit words of a set of accounts.
@@ -58,7 +60,7 @@ func (s shape) ByFirst() bool { return s.New || s.Returning || s.FirstAccount }
 
 // Whole reads everything that ever occurred.
 func (s shape) Whole() shape {
-	s.From, s.To = false, false
+	s.From, s.To, s.Leaders = false, false, false
 	return s
 }
 

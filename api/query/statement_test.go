@@ -45,7 +45,7 @@ func (p Params) everything() map[string]bool {
 		out[name] = true
 	}
 	for _, name := range []string{"currency", "accounts", "numbers", "bits_0", "bits_1", "bounds", "exact", "segment", "recency", "frequency", "grid", "segments", "reference",
-		"person", "identity", "space", "key", "since", "after_currency", "top", "max_identities"} {
+		"person", "identity", "space", "key", "since", "after_currency", "top", "leaders", "max_identities"} {
 		out[name] = true
 	}
 	return out

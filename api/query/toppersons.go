@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/unionlink/unionlink/schemas"
@@ -61,15 +62,64 @@ func (r *Reports) TopPersons(ctx context.Context, p Params) ([]TopPerson, *Curso
 func (r *Reports) EachTopPerson(ctx context.Context, p Params, yield func(TopPerson) error) error {
 	return r.spenders(ctx, p, func(q question, e extent) error {
 		q.name = "top_persons"
-		return each(ctx, r, q, func(row topPersonRow) error {
-			t := TopPerson{PersonID: row.PersonID, Currency: e.Currency, Net: row.Net, Gross: row.Gross, Orders: row.Orders, Accounts: row.Accounts}
-			if row.Orders > 0 {
-				at := micros(row.LastOrder)
-				t.LastOrderAt = &at
+		rows, err := r.leaders(ctx, q, p.Limit)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := yield(row.open(&e)); err != nil {
+				return err
 			}
-			return yield(t)
-		})
+		}
+		if rows != nil {
+			return nil
+		}
+		return each(ctx, r, q, func(row topPersonRow) error { return yield(row.open(&e)) })
 	})
+}
+
+func (row *topPersonRow) open(e *extent) TopPerson {
+	t := TopPerson{PersonID: row.PersonID, Currency: e.Currency, Net: row.Net, Gross: row.Gross, Orders: row.Orders, Accounts: row.Accounts}
+	if row.Orders > 0 {
+		at := micros(row.LastOrder)
+		t.LastOrderAt = &at
+	}
+	return t
+}
+
+// fewLeaders is up to how many persons of a page are looked up by key.
+const fewLeaders = 2000
+
+// leaders asks for a short page in two steps: first who is on it, by the net alone, then what they bought, by key. It
+// answers nil where the page is not short or what is asked needs more than the net, and where the two steps do
+// not agree because orders were counted between them: then the page is to be asked in one step.
+func (r *Reports) leaders(ctx context.Context, q question, limit int) ([]topPersonRow, error) {
+	if limit == 0 || limit > fewLeaders || q.shape.Exact || q.shape.Segment {
+		return nil, nil
+	}
+	first, err := ask[struct {
+		Person uint64 `ch:"person"`
+		Net    int64  `ch:"net"`
+	}](ctx, r, "leaders", q.shape, q.args)
+	if err != nil {
+		return nil, err
+	}
+	persons := make([]uint64, len(first))
+	for i := range first {
+		persons[i] = first[i].Person
+	}
+	s, a := q.shape, maps.Clone(q.args)
+	s.Leaders, s.After, a["leaders"] = true, false, persons
+	rows, err := ask[topPersonRow](ctx, r, q.name, s, a)
+	if err != nil || len(rows) != len(first) {
+		return nil, err
+	}
+	for i := range first {
+		if rows[i].PersonID != schemas.PersonID(first[i].Person) || rows[i].Net != first[i].Net {
+			return nil, nil
+		}
+	}
+	return rows, nil
 }
 
 // spenders prepares a question about persons and what they spent, currency by currency, with all that keeps persons.

@@ -33,8 +33,8 @@
 (SELECT t.identity FROM identities AS t WHERE t.identity IN {{template "members" .}}{{template "seen" .}})
 {{- end}}
 
-{{- /* What each identity of a statement that follows "WHERE" holds in each space: the statements that no unlink and no erasure voids, the
-       greatest (occurred_at, digest) first. See package schemas/identity for the rule. */ -}}
+{{- /* What an identity holds in a space: the statements (occurred_at, digest, key, value) that no unlink and no erasure voids, the one
+       that counts first. Whoever uses it adds which identities, and GROUP BY identity, space. See package schemas/identity. */ -}}
 {{define "standing" -}}
         SELECT s.identity AS identity, s.space AS space, maxIf(s.occurred_at, s.action = 'unlink') AS void, max(e.erased) AS erasure,
                arrayReverseSort(arrayFilter(h -> h.1 > void AND h.1 > erasure,

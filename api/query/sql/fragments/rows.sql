@@ -14,6 +14,7 @@
         {{- if and .From (not .History)}} AND toYYYYMM(occurred_at) >= toYYYYMM({{template "from"}}){{end}}
         {{- if .To}} AND toYYYYMM(occurred_at) <= toYYYYMM({{template "to"}}){{end}}
         {{- if .Member}} AND identity IN {{template "members" .}}{{end}}
+        {{- if .Leaders}} AND identity IN {{template "led"}}{{end}}
         ORDER BY identity DESC, order_key DESC, version DESC
         LIMIT 1 BY identity, order_key, toYYYYMM(occurred_at)
     ) AS s{{else}}purchases AS s FINAL{{end}}
@@ -44,7 +45,13 @@
         {{- if .MaxAmount}} AND abs(s.amount) <= {max_amount:Int64}{{end}}
         {{- if .Linked}} AND {{template "person" .}} != s.identity{{end}}
         {{- if .Unlinked}} AND {{template "person" .}} = s.identity{{end}}
+        {{- if .Leaders}} AND s.identity IN {{template "led"}} AND {{template "person" .}} IN {leaders:Array(UInt64)}{{end}}
         {{- if .ByFirst}} AND {{template "person" .}} IN {{template "firsts" .}}{{end}}
+{{- end}}
+
+{{- /* Every identity that may be of {leaders}: few enough to be read by key. */ -}}
+{{define "led" -}}
+(SELECT identity FROM person_identities WHERE person IN {leaders:Array(UInt64)} UNION ALL SELECT arrayJoin({leaders:Array(UInt64)}))
 {{- end}}
 
 {{- /* Persons by their very first purchase, in any account that the asker may see and in any currency. */ -}}
