@@ -19,25 +19,26 @@
     return format.format(amount / Math.pow(10, format.resolvedOptions().maximumFractionDigits));
   }
 
-  // The scope of the login that this tab is in, or on its way through.
-  var place = 'shop:scope';
-  function scope() {
-    try { return sessionStorage.getItem(place); } catch (e) { return null; }
+  // What this tab is to find again after a reload, or after WeChat: the scope that was asked
+  // for, and whether somebody is logged in by it.
+  function recall(name) {
+    try { return sessionStorage.getItem('shop:' + name); } catch (e) { return null; }
   }
-  function remember(value) {
+  function remember(name, value) {
     try {
-      if (value === null) sessionStorage.removeItem(place);
-      else sessionStorage.setItem(place, value);
-    } catch (e) { /* a private window: a reload asks again */ }
+      if (value === null) sessionStorage.removeItem('shop:' + name);
+      else sessionStorage.setItem('shop:' + name, value);
+    } catch (e) { /* a private window: a reload begins anew */ }
   }
 
   function login(wanted) {
-    remember(wanted);
+    remember('scope', wanted);
     unionlink.login({ appid: config.appid, scope: wanted }).then(enter, failed);
   }
 
   function enter(answer) {
     user = answer;
+    remember('in', '1');
     var named = answer.nickname !== '';
     say('');
     at('hello').textContent = named ? fill(texts.hello, 'name', answer.nickname) : texts.hello_nameless;
@@ -51,7 +52,7 @@
 
   function leave(text) {
     user = null;
-    remember(null);
+    remember('in', null);
     unionlink.logout(config.appid);
     show('known', false);
     show('total', false);
@@ -154,5 +155,5 @@
 
   var query = new URLSearchParams(location.search);
   var back = query.get('appid') === config.appid && (query.has('code') || query.has('unionlink_error'));
-  if (back || scope()) login(scope() || (config.website ? 'snsapi_login' : 'snsapi_base'));
+  if (back || recall('in')) login(recall('scope') || (config.website ? 'snsapi_login' : 'snsapi_base'));
 })();
