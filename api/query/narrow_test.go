@@ -18,7 +18,7 @@ func testPages(t *testing.T, w *world, r *query.Reports) {
 	for name, p := range map[string]query.Params{
 		"all":     {},
 		"past":    {AsOf: &midst},
-		"limited": {Allowed: accounts[1:4], From: midst.AddDate(0, -2, 0), Buyers: query.BuyersNew},
+		"limited": {Allowed: accounts[1:4], From: midst.AddDate(0, -2, 0), Buyers: query.BuyersReturning},
 		"exact":   {ExactAccounts: []string{accounts[1], accounts[0]}},
 		"unheard": {ExactAccounts: []string{"wx-unheard"}},
 		"segment": {Segment: "hibernating", AsOf: &midst},
