@@ -34,13 +34,52 @@ func Load(path string, lookup func(string) (string, bool)) (Config, error) {
 }
 
 // decode is strict, and its errors tell line and column without showing the text, which
-// may hold a secret.
+// may hold a secret. A key without a value leaves the default.
 func decode(data []byte, into any) error {
+	if err := strict(data, reflect.New(reflect.TypeOf(into).Elem()).Interface()); err != nil {
+		return err
+	}
+	var plain any
+	if err := yaml.Unmarshal(data, &plain); err != nil {
+		return errors.New(yaml.FormatError(err, false, false))
+	}
+	plain, pruned := prune(plain)
+	if plain == nil {
+		return nil
+	}
+	if pruned {
+		var err error
+		if data, err = yaml.Marshal(plain); err != nil {
+			return fmt.Errorf("leave out keys without a value: %w", err)
+		}
+	}
+	return strict(data, into)
+}
+
+func strict(data []byte, into any) error {
 	err := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict()).Decode(into)
 	if err == nil || errors.Is(err, io.EOF) {
 		return nil
 	}
 	return errors.New(yaml.FormatError(err, false, false))
+}
+
+// prune leaves out the keys of mappings that have no value, for which the decoder would
+// empty what they name.
+func prune(v any) (kept any, pruned bool) {
+	mapping, ok := v.(map[string]any)
+	if !ok {
+		return v, false
+	}
+	for key, value := range mapping {
+		inner, cut := prune(value)
+		pruned = pruned || cut
+		if mapping[key] = inner; inner == nil {
+			delete(mapping, key)
+			pruned = true
+		}
+	}
+	return mapping, pruned
 }
 
 // overlay sets every field whose variable is there.

@@ -50,7 +50,13 @@ func (c *Config) secrets() []secret {
 		}
 	}
 	for i := range c.WeChatSim.Accounts {
-		add(&c.WeChatSim.Accounts[i].Secret, "wechatsim.accounts[%d].secret", i)
+		a := &c.WeChatSim.Accounts[i]
+		add(&a.Secret, "wechatsim.accounts[%d].secret", i)
+		add(&a.Push.Token, "wechatsim.accounts[%d].push.token", i)
+		add(&a.Push.AESKey, "wechatsim.accounts[%d].push.aes_key", i)
+	}
+	for i := range c.WeChatSim.Merchants {
+		add(&c.WeChatSim.Merchants[i].APIv3Key, "wechatsim.merchants[%d].apiv3_key", i)
 	}
 	return all
 }
@@ -113,6 +119,7 @@ func (c *Config) ownLists() {
 		*keys = append((*keys)[:0:0], *keys...)
 	}
 	c.WeChatSim.Accounts = append(c.WeChatSim.Accounts[:0:0], c.WeChatSim.Accounts...)
+	c.WeChatSim.Merchants = append(c.WeChatSim.Merchants[:0:0], c.WeChatSim.Merchants...)
 }
 
 const blot = "***"

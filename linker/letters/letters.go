@@ -40,6 +40,8 @@ type Letter struct {
 // Filter chooses letters; the zero value chooses all.
 type Filter struct {
 	Reason string
+	// After is the letter behind which to begin; 0 is the beginning.
+	After uint64
 	// Since and Until bound FailedAt, half-open.
 	Since, Until time.Time
 	// Limit is the greatest number of letters; 0 is no limit.
@@ -69,7 +71,7 @@ func (b *Box) Each(ctx context.Context, f Filter, do func(*Letter) error) error 
 	}
 	last := s.CachedInfo().State.LastSeq
 	taken := 0
-	for seq := s.CachedInfo().State.FirstSeq; seq <= last && s.CachedInfo().State.Msgs > 0; {
+	for seq := max(s.CachedInfo().State.FirstSeq, f.After+1); seq <= last && s.CachedInfo().State.Msgs > 0; {
 		// The next one at or after seq, whatever was removed in between.
 		m, err := s.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(stream.DeadLetterPrefix+">"))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
