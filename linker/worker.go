@@ -13,7 +13,7 @@ const (
 	firstWait = 2 * time.Second
 	// markEvery is how often the messages of a batch that takes long are marked as in
 	// progress, well within the consumer's AckWait.
-	markEvery = 15 * time.Second
+	markEvery = 5 * time.Second
 )
 
 // worker is one synchronous loop: fetch, store, acknowledge.

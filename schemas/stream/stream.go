@@ -167,7 +167,7 @@ func streams(cfg Config) []jetstream.StreamConfig {
 func ConsumerConfig() jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Durable: Consumer, Description: "shared by all linkers", AckPolicy: jetstream.AckExplicitPolicy,
-		DeliverPolicy: jetstream.DeliverAllPolicy, AckWait: 60 * time.Second, MaxDeliver: -1, MaxAckPending: 100_000,
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckWait: 20 * time.Second, MaxDeliver: -1, MaxAckPending: 100_000,
 	}
 }
 
