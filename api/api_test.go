@@ -55,7 +55,7 @@ func examples() map[string][]string {
 		"refunds":          {"/v1/reports/refunds", "/v1/reports/refunds" + filters},
 		"person":           {personPath(personP, ""), personPath(p1.hash(), ""), personPath(lone.hash(), ""), personPath(personQ, "?as_of=2026-11-01")},
 		"purchases":        {personPath(personP, "/purchases"), personPath(personQ, "/purchases?limit=1&currency=CNY&from=2026-01-01")},
-		"explain":          {personPath(personP, "/explain"), personPath(lone.hash(), "/explain")},
+		"explain":          {personPath(personP, "/explain"), personPath(personP, "/explain?as_of=2026-09-04"), personPath(lone.hash(), "/explain")},
 		"identity":         {"/v1/identities/wx1/o-p1", "/v1/identities/wx1/o-lone"},
 		"key":              {"/v1/keys/plat/union-p", "/v1/keys/crm/M-1"},
 		"unlink":           {personPath(personQ, "/unlink?dry_run=1") + ` {"space":"crm","value":"M-1"}`},

@@ -23,7 +23,7 @@ func personRoutes() []route {
 			access.RightRead, slices.Concat(periodParams, []string{"category", "sku", "min_amount", "max_amount"}, pageParams, outputParams), purchases),
 		{
 			method: http.MethodGet, path: "/v1/persons/{person_id}/explain", id: "explain", summary: "Why the person is one: the evidence of each link, conflicts, what was undone, history.",
-			right: access.RightRead, answer: reflect.TypeFor[explainAnswer](), status: http.StatusOK, serve: (*call).explain,
+			right: access.RightRead, params: []string{"as_of"}, answer: reflect.TypeFor[explainAnswer](), status: http.StatusOK, serve: (*call).explain,
 		},
 		{
 			method: http.MethodPost, path: "/v1/persons/{person_id}/unlink", id: "unlink", summary: "Undo links; dry_run=1 tells what would move.",
@@ -115,9 +115,8 @@ func purchases(ctx context.Context, c *call, p query.Params) (page[query.Purchas
 	return page[query.PurchaseRow]{rows, next}, err
 }
 
-// open reads the case of the path's person as it is now.
-func (c *call) open(ctx context.Context) (*evidence.Case, query.Present, error) {
-	p := query.Params{Allowed: c.user.Accounts}
+// open reads the case of the path's person as of the moment of p.
+func (c *call) open(ctx context.Context, p query.Params) (*evidence.Case, query.Present, error) {
 	who, err := c.present(ctx, p)
 	if err != nil {
 		return nil, who, err
@@ -131,7 +130,11 @@ func (c *call) open(ctx context.Context) (*evidence.Case, query.Present, error) 
 	for i, id := range identities {
 		ids[i] = schemas.IdentityHash(id.AppID, id.OpenID)
 	}
-	kase, err := c.evidence.Open(ctx, who.Person, ids, c.user.Sees)
+	asked := evidence.Asked{Person: who.Person, Identities: ids, Sees: c.user.Sees}
+	if p.AsOf != nil {
+		asked.AsOf = *p.AsOf
+	}
+	kase, err := c.evidence.Open(ctx, asked)
 	if err == nil && !kase.Known() {
 		err = query.ErrNotFound
 	}
@@ -142,19 +145,22 @@ type explainAnswer struct {
 	PersonID string `json:"person_id"`
 	Former   bool   `json:"former" doc:"the id asked for is no more; person_id is the present one"`
 	evidence.Explanation
-	History []query.Change `json:"history" doc:"moves of all identities that ever were this person's"`
+	History []query.Change `json:"history" doc:"moves of all identities that ever were this person's, up to as_of"`
 	moments
 }
 
 func (c *call) explain() error {
+	p, err := c.params()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := c.timed(c.r.Context())
 	defer cancel()
-	p := query.Params{Allowed: c.user.Accounts, Asked: c.deps.Now()}
 	fresh, err := c.moments(ctx, p)
 	if err != nil {
 		return err
 	}
-	kase, who, err := c.open(ctx)
+	kase, who, err := c.open(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,16 @@ func (r *rig) testPersons(t *testing.T) {
 	if len(explained["history"].([]any)) != 3 {
 		t.Errorf("history: %v", explained["history"])
 	}
+	old := schemas.KeyHash("plat", "union-old")
+	then := r.get(t, "analyst", personPath(old, "/explain?as_of=2026-09-01")).object(t)
+	for field, n := range map[string]int{"identities": 1, "keys": 1, "links": 1, "conflicts": 0, "history": 1} {
+		if got, _ := then[field].([]any); len(got) != n {
+			t.Errorf("as of a moment before the link, %s: %v", field, got)
+		}
+	}
+	if then["person_id"] != schemas.PersonID(old) || then["former"] != false || then["as_of"] != "2026-08-31T16:00:00Z" {
+		t.Errorf("as of a moment before the link: %v", then)
+	}
 }
 
 // events reads the identity events that are durable.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/unionlink/unionlink/api/evidence"
+	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/schemas"
 )
 
@@ -71,7 +72,7 @@ func (c *call) unlink() error {
 	}
 	ctx, cancel := c.timed(c.r.Context())
 	defer cancel()
-	kase, _, err := c.open(ctx)
+	kase, _, err := c.open(ctx, query.Params{Allowed: c.user.Accounts})
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (c *call) unlink() error {
 func (c *call) erase() error {
 	ctx, cancel := c.timed(c.r.Context())
 	defer cancel()
-	kase, _, err := c.open(ctx)
+	kase, _, err := c.open(ctx, query.Params{Allowed: c.user.Accounts})
 	if err != nil {
 		return err
 	}

@@ -60,18 +60,31 @@ type Case struct {
 	world *identity.World
 }
 
-// Open reads the case of a person with these identities. sees tells which accounts the
-// caller may see: everything about others is left out.
-func (r Reader) Open(ctx context.Context, person uint64, identities []uint64, sees func(appid string) bool) (*Case, error) {
-	facts, err := warehouse.Neighbourhood(ctx, r.Conn, identities)
+// Asked is whose case is opened, for whom and as of when.
+type Asked struct {
+	// Person is who has the identities, at AsOf.
+	Person     uint64
+	Identities []uint64
+	// Sees tells which accounts the caller may see: everything about others is left out.
+	Sees func(appid string) bool
+	// AsOf leaves out what was learnt after it; zero: now.
+	AsOf time.Time
+}
+
+// Open reads the case of a person.
+func (r Reader) Open(ctx context.Context, asked Asked) (*Case, error) {
+	facts, err := warehouse.Neighbourhood(ctx, r.Conn, asked.Identities)
 	if err != nil {
 		return nil, err
 	}
+	if !asked.AsOf.IsZero() {
+		facts = facts.Until(asked.AsOf.UnixMilli())
+	}
 	c := &Case{
-		Person: person, own: map[uint64]bool{}, names: map[uint64]Identity{},
+		Person: asked.Person, own: map[uint64]bool{}, names: map[uint64]Identity{},
 		conn: r.Conn, rule: r.Rule, facts: facts, world: r.Rule.Resolve(facts),
 	}
-	everyone := slices.Clone(identities)
+	everyone := slices.Clone(asked.Identities)
 	for id := range c.world.Person {
 		everyone = append(everyone, id)
 	}
@@ -83,7 +96,7 @@ func (r Reader) Open(ctx context.Context, person uint64, identities []uint64, se
 			return err
 		}
 		name.FirstSeen = name.FirstSeen.UTC()
-		if seen[id] = sees(name.AppID); seen[id] {
+		if seen[id] = asked.Sees(name.AppID); seen[id] {
 			c.names[id] = name
 		}
 		return nil
@@ -91,7 +104,7 @@ func (r Reader) Open(ctx context.Context, person uint64, identities []uint64, se
 	if err != nil {
 		return nil, fmt.Errorf("read the names of identities: %w", err)
 	}
-	for _, id := range identities {
+	for _, id := range asked.Identities {
 		if visible, named := seen[id]; visible {
 			c.own[id] = true
 		} else if named {

@@ -79,7 +79,7 @@ func check(t *testing.T, err error) {
 
 func open(t *testing.T, r Reader, sees func(string) bool, ids ...uint64) *Case {
 	t.Helper()
-	c, err := r.Open(t.Context(), schemas.KeyHash("plat", "u1"), ids, sees)
+	c, err := r.Open(t.Context(), Asked{Person: schemas.KeyHash("plat", "u1"), Identities: ids, Sees: sees})
 	check(t, err)
 	return c
 }
@@ -125,6 +125,15 @@ func TestEvidence(t *testing.T) {
 		}
 		if _, found := part.Find("wx2", "ob"); found {
 			t.Error("a hidden identity is found")
+		}
+	})
+	t.Run("explains as of a moment before the undoing", func(t *testing.T) {
+		then, err := r.Open(t.Context(), Asked{Person: c, Identities: []uint64{c}, Sees: everything, AsOf: day(3).Add(-time.Millisecond)})
+		check(t, err)
+		got := then.Explain()
+		want := []Link{{"wx3", "oc", "vip", "V", []Evidence{told("vip", "V", 2)}}}
+		if d := cmp.Diff(want, got.Links); d != "" || len(got.Voided) != 0 {
+			t.Error(d, got.Voided)
 		}
 	})
 	t.Run("plans to part one identity", func(t *testing.T) { partOne(t, whole, c) })
