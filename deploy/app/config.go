@@ -56,7 +56,8 @@ type NATS struct {
 	Users []NATSUser `yaml:"users"`
 }
 
-// NATSUser may publish the events of its accounts, and nothing else.
+// NATSUser may publish the events of its accounts, and nothing else. Its client must use
+// the inbox prefix _INBOX.<user>. Each account has one already; see Credentials.NATSUsers.
 type NATSUser struct {
 	User     string   `yaml:"user"`
 	Password string   `yaml:"password"`
@@ -198,6 +199,9 @@ func (c Config) validateAccounts() []error {
 			fault("%s.appid: %s is given twice", at, a.AppID)
 		}
 		known[a.AppID] = true
+		if a.AppID != "" && !isToken(a.AppID) {
+			fault("%s.appid: %q holds a blank or one of . * >, and is part of a NATS subject", at, a.AppID)
+		}
 		for j, f := range a.FormerPlatforms {
 			if f.Platform == "" || f.Until.IsZero() {
 				fault("%s.former_platforms[%d]: needs a platform and until", at, j)
@@ -218,6 +222,9 @@ func (c Config) validateAccounts() []error {
 		names(fmt.Sprintf("analysts.tokens[%d].accounts", i), t.Accounts)
 	}
 	for i, u := range c.NATS.Users {
+		if !isToken(u.User) {
+			fault("nats.users[%d].user: must be set, without blanks or any of . * >, since it is part of the inbox", i)
+		}
 		names(fmt.Sprintf("nats.users[%d].appids", i), u.AppIDs)
 	}
 	return faults

@@ -26,7 +26,10 @@ type Credentials struct {
 	// Listen is host:port of the listener.
 	Listen string `json:"listen"`
 	// NATSURL has unionlink's own login, with all rights.
-	NATSURL    string                `json:"nats_url"`
+	NATSURL string `json:"nats_url"`
+	// NATSUsers are the passwords of the embedded NATS's logins, one an account, by appid,
+	// which is the login's name: it may publish the account's events and nothing else.
+	NATSUsers  map[string]string     `json:"nats_users,omitempty"`
 	ClickHouse ClickHouseCredentials `json:"clickhouse"`
 }
 
@@ -97,7 +100,7 @@ func (a *App) issueKeys(w *servers, listen string) (*issued, error) {
 		k.AnalystToken = orNew(old.AnalystToken, "ult_", &k.fresh)
 		k.tokens = []access.Token{{Name: "generated", Token: k.AnalystToken, Role: access.RoleAdmin}}
 	}
-	k.Listen, k.NATSURL = listen, w.natsURL
+	k.Listen, k.NATSURL, k.NATSUsers = listen, w.natsURL, w.natsUsers
 	k.ClickHouse = ClickHouseCredentials{Native: w.native, HTTP: w.http, AnalystUser: w.analystUser, AnalystPassword: w.analystPassw}
 	return k, writePrivate(filepath.Join(a.cfg.Data, CredentialsFile), k.Credentials)
 }

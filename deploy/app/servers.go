@@ -19,10 +19,11 @@ import (
 // servers are the addresses of what is connected to, credentials included.
 type servers struct {
 	natsURL    string
-	maxBytes   int64  // of the event stream; 0: as it is, or the default
-	loaderDSN  string // may write the tables
-	analystDSN string // reads them
-	httpURL    string // ClickHouse's HTTP interface; empty: none
+	natsUsers  map[string]string // passwords of the logins made for accounts, by appid
+	maxBytes   int64             // of the event stream; 0: as it is, or the default
+	loaderDSN  string            // may write the tables
+	analystDSN string            // reads them
+	httpURL    string            // ClickHouse's HTTP interface; empty: none
 
 	native, http              string // host:port of ClickHouse, as told to analysts
 	analystUser, analystPassw string
@@ -72,7 +73,11 @@ func (a *App) openNATS(ctx context.Context, w *servers) error {
 	if a.cfg.NATS.MaxBytes > 0 {
 		cfg.MaxStore = max(cfg.MaxStore, storeFor(a.cfg.NATS.MaxBytes))
 	}
-	for _, u := range a.cfg.NATS.Users {
+	publishers, made, err := a.publishers()
+	if err != nil {
+		return err
+	}
+	for _, u := range publishers {
 		cfg.Users = append(cfg.Users, publisherUser(u))
 	}
 	server, err := embedded.NewNATS(cfg, a.deps.Log)
@@ -83,7 +88,7 @@ func (a *App) openNATS(ctx context.Context, w *servers) error {
 		return err
 	}
 	a.cleanup.add("nats", func(context.Context) error { return server.Close() })
-	w.natsURL = server.ClientURL()
+	w.natsURL, w.natsUsers = server.ClientURL(), made
 	// The streams' sizes are reserved out of the limit, which must therefore not shrink
 	// when the disk fills: the first start's is kept.
 	if kept.NATSStore < server.StoreLimit() {
@@ -108,16 +113,6 @@ func storeFor(events int64) int64 { return events + events/4 + bucketBytes }
 // eventsWithin is the inverse of storeFor, at most 32 GiB.
 func eventsWithin(store int64) int64 {
 	return min(32<<30, (store-min(bucketBytes, store/4))/5*4)
-}
-
-// publisherUser is a login that publishes its accounts' events and gets the stream's
-// acknowledgements.
-func publisherUser(u NATSUser) embedded.NATSUser {
-	user := embedded.NATSUser{User: u.User, Password: u.Password, SubscribeAllow: []string{"_INBOX.>"}}
-	for _, appid := range u.AppIDs {
-		user.PublishAllow = append(user.PublishAllow, stream.Subject("*", appid))
-	}
-	return user
 }
 
 func (a *App) openClickHouse(ctx context.Context, w *servers) error {

@@ -21,6 +21,7 @@ const killCustomers = 5000
 // waits for it and goes on; afterwards, and after the same import once more, every answer
 // is exact.
 func TestKill(t *testing.T) {
+	t.Parallel() // much of the other long test is waiting
 	d := readCDNOW(t, killCustomers)
 	before, after := d.logins()
 	dir := t.TempDir()

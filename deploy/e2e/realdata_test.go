@@ -19,6 +19,7 @@ import (
 // TestRealData loads the purchases of 23,570 real people, links them late, and wants each
 // of them found exactly as the file has them, however often the events are sent again.
 func TestRealData(t *testing.T) {
+	t.Parallel() // much of the other long test is waiting
 	d := readCDNOW(t, 1<<30)
 	u := up(t, t.TempDir(), cdnowConfig)
 	dir := t.TempDir()
