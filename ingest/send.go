@@ -2,26 +2,15 @@ package ingest
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 
 	"github.com/unionlink/unionlink/schemas"
 	"github.com/unionlink/unionlink/schemas/stream"
-)
-
-// Headers of JetStream's atomic batch publish (nats-server 2.12, ADR-50).
-const (
-	headerBatchID       = "Nats-Batch-Id"
-	headerBatchSequence = "Nats-Batch-Sequence"
-	headerBatchCommit   = "Nats-Batch-Commit"
 )
 
 // send publishes the messages of one group and returns their outcomes in order. A
@@ -52,89 +41,11 @@ func all(n int, err error) []schemas.Outcome {
 	return out
 }
 
-// batchAck is the stream's answer to a batch: to the last message, or, with an error
-// only, to the first.
-type batchAck struct {
-	Stream string              `json:"stream"`
-	Count  int                 `json:"count"`
-	Error  *jetstream.APIError `json:"error"`
-}
-
-// batch publishes all messages or none. The first and the last ask for an answer;
-// they are sent without waiting between, so that a batch costs one round trip. If the
-// first is refused the stream refuses the others too.
+// batch publishes all messages or none.
 func (c *Committer) batch(msgs []*nats.Msg) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.Timeout)
 	defer cancel()
-	inbox := c.nc.NewInbox()
-	answers, err := c.nc.SubscribeSync(inbox + ".*")
-	if err != nil {
-		return fmt.Errorf("subscribe to batch answers: %w", err)
-	}
-	defer func() { _ = answers.Unsubscribe() }() // fails only where the connection is gone, and the subscription with it
-	if err := c.sendBatch(msgs, inbox); err != nil {
-		return err
-	}
-	for {
-		m, err := answers.NextMsgWithContext(ctx)
-		if err != nil {
-			return fmt.Errorf("await batch answer: %w", err)
-		}
-		done, err := batchAnswer(m, m.Subject == inbox+".last", len(msgs))
-		if done || err != nil {
-			return err
-		}
-	}
-}
-
-func (c *Committer) sendBatch(msgs []*nats.Msg, inbox string) error {
-	id, last := nuid.Next(), len(msgs)-1
-	for i, m := range msgs {
-		b := &nats.Msg{Subject: m.Subject, Data: m.Data, Header: make(nats.Header, len(m.Header)+3)}
-		for k, v := range m.Header {
-			b.Header[k] = v
-		}
-		b.Header[headerBatchID] = []string{id}
-		b.Header[headerBatchSequence] = []string{strconv.Itoa(i + 1)}
-		switch i {
-		case 0:
-			b.Reply = inbox + ".first"
-		case last:
-			b.Reply = inbox + ".last"
-			b.Header[headerBatchCommit] = []string{"1"}
-		}
-		if err := c.nc.PublishMsg(b); err != nil {
-			return fmt.Errorf("publish batch message: %w", err)
-		}
-	}
-	return nil
-}
-
-// batchAnswer reads one answer. The first message's is empty unless it is refused.
-func batchAnswer(m *nats.Msg, last bool, want int) (done bool, err error) {
-	if len(m.Data) == 0 {
-		if m.Header.Get("Status") != "" {
-			return false, nats.ErrNoResponders
-		}
-		if last {
-			return false, errors.New("read batch answer: it is empty")
-		}
-		return false, nil
-	}
-	var ack batchAck
-	if err := json.Unmarshal(m.Data, &ack); err != nil {
-		return false, fmt.Errorf("read batch answer: %w", err)
-	}
-	if ack.Error != nil {
-		return false, fmt.Errorf("publish batch: %w", ack.Error)
-	}
-	if !last {
-		return false, nil
-	}
-	if ack.Stream != stream.Events || ack.Count != want {
-		return false, fmt.Errorf("publish batch: %d messages were acknowledged by stream %q, not %d by %q", ack.Count, ack.Stream, want, stream.Events)
-	}
-	return true, nil
+	return stream.PublishBatch(ctx, c.nc, stream.Events, msgs)
 }
 
 // singles publishes each message by itself and awaits all acknowledgements.

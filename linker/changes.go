@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -51,12 +52,31 @@ func (l *Linker) tell(ctx context.Context, changes []change) error {
 	if err != nil {
 		return err
 	}
-	futures := make([]jetstream.PubAckFuture, 0, len(changes))
-	for _, c := range changes {
-		m, err := c.message(names[c.identity])
-		if err != nil {
+	msgs := make([]*nats.Msg, len(changes))
+	for i := range changes {
+		if msgs[i], err = changes[i].message(names[changes[i].identity]); err != nil {
 			return err
 		}
+	}
+	for part := range slices.Chunk(msgs, stream.MaxBatch) {
+		if err := l.publishChanges(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishChanges stores messages with one sync of the disk; one by one where an
+// earlier try, or another linker, has told of some of them already.
+func (l *Linker) publishChanges(ctx context.Context, msgs []*nats.Msg) error {
+	within, cancel := context.WithTimeout(ctx, publishTimeout)
+	defer cancel()
+	err := stream.PublishBatch(within, l.deps.JetStream.Conn(), stream.Changes, msgs)
+	if err == nil || !stream.BatchDuplicate(err) {
+		return err
+	}
+	futures := make([]jetstream.PubAckFuture, 0, len(msgs))
+	for _, m := range msgs {
 		f, err := l.deps.JetStream.PublishMsgAsync(m)
 		if err != nil {
 			return fmt.Errorf("publish a person's change: %w", err)
