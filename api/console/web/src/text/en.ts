@@ -159,7 +159,6 @@ export const en = {
   'person.title': 'Person',
   'person.former': '{was} is a former id: this person is now {is}.',
   'person.past': 'As it was known at a past moment.',
-  'person.links_now': 'Links and their evidence are shown as known now, with their history.',
   'person.identities': 'Identities',
   'person.since': 'since {when}',
   'person.keys': 'Keys',

@@ -161,7 +161,6 @@ export const zh: Record<keyof typeof en, string> = {
   'person.title': '用户',
   'person.former': '{was} 是旧 ID，此人现在的 ID 为 {is}。',
   'person.past': '以下为过去某一时刻所知的情况。',
-  'person.links_now': '关联与证据按现在所知显示，并附形成过程。',
   'person.identities': '身份',
   'person.since': '始于 {when}',
   'person.keys': '标识',
