@@ -54,16 +54,21 @@ func demoDataCommand(t *terminal) *cobra.Command {
 }
 
 func explainCommand(t *terminal) *cobra.Command {
-	var data, base, token string
+	var data, base, token, asOf string
+	var plain bool
 	cmd := &cobra.Command{
 		Use: "explain PERSON_ID | APPID OPENID", Short: "Tell why identities are one person", Args: cobra.RangeArgs(1, 2),
 		Long: `explain asks a running unionlink for a person's identities and keys, the evidence of each link, conflicts,
-keys held by too many, and the person's history, as JSON.`,
-		Example: "  unionlink explain p_00c0ffee00c0ffee\n  unionlink explain wx0123456789abcdef oABCdef…",
+what was undone, keys held by too many, and the person's history, and prints them as a tree.`,
+		Example: "  unionlink explain p_00c0ffee00c0ffee\n  unionlink explain wx0123456789abcdef oABCdef… --as-of 2026-11-01",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := endpoint(t, data, base, "", token)()
 			if err != nil {
 				return err
+			}
+			past := ""
+			if asOf != "" {
+				past = "?" + url.Values{"as_of": {asOf}}.Encode()
 			}
 			person := args[0]
 			if len(args) == 2 {
@@ -71,22 +76,37 @@ keys held by too many, and the person's history, as JSON.`,
 					PersonID string `json:"person_id"`
 				}
 				path := "/v1/identities/" + url.PathEscape(args[0]) + "/" + url.PathEscape(args[1])
-				if err := ask(cmd.Context(), to.URL+path, to.Token, &found); err != nil {
+				if err := ask(cmd.Context(), to.URL+path+past, to.Token, &found); err != nil {
 					return fmt.Errorf("find the identity: %w", err)
 				}
 				person = found.PersonID
 			}
 			var why json.RawMessage
-			if err := ask(cmd.Context(), to.URL+"/v1/persons/"+url.PathEscape(person)+"/explain", to.Token, &why); err != nil {
+			if err := ask(cmd.Context(), to.URL+"/v1/persons/"+url.PathEscape(person)+"/explain"+past, to.Token, &why); err != nil {
 				return fmt.Errorf("explain the person: %w", err)
 			}
-			enc := json.NewEncoder(t.out)
-			enc.SetIndent("", "  ")
-			return enc.Encode(why)
+			return printExplanation(t.out, why, plain)
 		},
 	}
 	addEndpoint(cmd, &data, &base, &token)
+	cmd.Flags().StringVar(&asOf, "as-of", "", "as it was known at this `TIME` (RFC 3339 or a day)")
+	cmd.Flags().BoolVar(&plain, "json", false, "print the API's JSON instead of a tree")
 	return cmd
+}
+
+// printExplanation writes the API's answer as a tree, or as it is.
+func printExplanation(out io.Writer, why json.RawMessage, plain bool) error {
+	if plain {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(why)
+	}
+	var e explanation
+	if err := json.Unmarshal(why, &e); err != nil {
+		return fmt.Errorf("read the explanation: %w", err)
+	}
+	return e.print(out)
 }
 
 // ask gets a JSON answer; a problem becomes the error.
