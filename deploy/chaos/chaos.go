@@ -101,7 +101,7 @@ type unavailable struct{ reason error }
 func (u *unavailable) Error() string { return u.reason.Error() }
 
 func stages() []stage {
-	return []stage{{name: "storm", faults: stormFaults()}}
+	return append([]stage{{name: "storm", faults: stormFaults()}}, machineStages()...)
 }
 
 // Run has every fault of cfg happen once, in an order that the seed decides, and returns
@@ -190,7 +190,9 @@ func (s stage) storm(ctx context.Context, cfg Config, r *rig) (*Verdict, error) 
 	if err != nil {
 		return nil, err
 	}
-	st := &storm{rig: r, load: l, random: rand.New(rand.NewPCG(cfg.Seed, 7))}
+	st := &storm{rig: r, load: l, random: rand.New(rand.NewPCG(cfg.Seed, 7)), say: func(format string, args ...any) {
+		cfg.say(s.name+": "+format, args...)
+	}}
 	err = s.happen(ctx, cfg, st)
 	l.stop()
 	if err != nil {

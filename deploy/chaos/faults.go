@@ -23,6 +23,7 @@ type storm struct {
 	*rig
 	load   *load
 	random *rand.Rand
+	say    func(format string, args ...any)
 }
 
 // hold lets a fault last for half a second to two.
@@ -138,10 +139,17 @@ func tableMissing(ctx context.Context, s *storm) error {
 // dies before it could store them.
 func linkerRestarts(ctx context.Context, s *storm) error {
 	s.linkerTable.set(weather{stall: true})
+	var before uint64
 	for range 5 {
-		err := poll(ctx, "a linker has messages in hand", func(ctx context.Context) (bool, error) {
+		err := poll(ctx, "messages are delivered to a linker", func(ctx context.Context) (bool, error) {
 			c, err := s.js.Consumer(ctx, stream.Events, stream.Consumer)
-			return err == nil && c.CachedInfo().NumAckPending > 0, err
+			if err != nil {
+				return false, err
+			}
+			now := c.CachedInfo().Delivered.Consumer
+			more := now > before && before > 0
+			before = now
+			return more, nil
 		})
 		if err != nil {
 			return err

@@ -33,7 +33,7 @@ func Plants() []Plant {
 		{
 			Name: "seen-before-write", About: "ingest remembers an event as seen before the stream has it", Faults: []string{"cut-ingest-nats", "stall-ingest-nats"},
 			edits: []edit{
-				{"ingest/store.go", "\t\toutcomes, err := g.publish.Publish(r.Context(), in.events)\n", seenBeforeWrite},
+				{"ingest/store.go", "\tif len(in.events) > 0 {\n", seenBeforeWrite + "\tif len(in.events) > 0 {\n"},
 				{"ingest/store.go", "\t\"slices\"\n", "\t\"slices\"\n\t\"sync\"\n"},
 				{"ingest/store.go", "// store publishes", "var seen sync.Map\n\n// store publishes"},
 			},
@@ -55,15 +55,15 @@ func Plants() []Plant {
 	}
 }
 
-const seenBeforeWrite = `		fresh := in.events[:0:0]
-		for _, e := range in.events {
-			if _, again := seen.LoadOrStore(e.Head().AppID+":"+e.Head().EventID, true); again {
-				answer.Duplicates++
-			} else {
-				fresh = append(fresh, e)
-			}
+const seenBeforeWrite = `	fresh, at := in.events[:0:0], in.at[:0:0]
+	for i, e := range in.events {
+		if _, again := seen.LoadOrStore(e.Head().AppID+":"+e.Head().EventID, true); again {
+			answer.Duplicates++
+			continue
 		}
-		outcomes, err := g.publish.Publish(r.Context(), fresh)
+		fresh, at = append(fresh, e), append(at, in.at[i])
+	}
+	in.events, in.at = fresh, at
 `
 
 // apply returns the planted text of every file that the plant edits, by its path below

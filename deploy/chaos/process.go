@@ -151,12 +151,24 @@ func (p *process) killEngine() {
 	}
 }
 
+// halt kills the part and keeps it down, without waiting; see stop.
+func (p *process) halt() {
+	p.change(func() { p.up = false })
+	p.kill()
+}
+
+// engine is the process id of ClickHouse's engine, 0 where there is none.
+func (p *process) engine() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.told.Engine
+}
+
 // start lets the part run; stop kills it and keeps it down until start.
 func (p *process) start() { p.change(func() { p.up = true }) }
 
 func (p *process) stop(ctx context.Context) error {
-	p.change(func() { p.up = false })
-	p.kill()
+	p.halt()
 	return p.await(ctx, "to be down", func() bool { return p.cmd == nil })
 }
 
