@@ -55,7 +55,7 @@ export async function open(context, expected = []) {
   const page = await context.newPage()
   const faults = []
   const note = (text) => { if (!expected.some((e) => e.test(text))) faults.push(`${page.url().split('?')[0]}: ${text}`) }
-  page.on('console', (m) => { if (m.type() === 'error') note(m.text()) })
+  page.on('console', (m) => { if (m.type() === 'error') note(`${m.text()} ${m.location().url.split('?')[0]}`) })
   page.on('pageerror', (e) => note(String(e)))
   page.faults = faults
   return page

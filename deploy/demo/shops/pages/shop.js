@@ -15,7 +15,7 @@
   function fill(text, name, value) { return text.replace('{' + name + '}', value); }
 
   function money(amount, currency) {
-    var format = new Intl.NumberFormat(config.lang, { style: 'currency', currency: currency });
+    var format = new Intl.NumberFormat(config.lang, { style: 'currency', currency: currency, currencyDisplay: 'narrowSymbol' });
     return format.format(amount / Math.pow(10, format.resolvedOptions().maximumFractionDigits));
   }
 
