@@ -53,6 +53,8 @@ type usersConfig struct {
 	Loopback      bool // logins are taken from this machine alone
 	LoaderSHA256  string
 	AnalystSHA256 string
+	LimitedSHA256 string
+	LimitedTables []string // whose rows have an appid
 	Engines       []string // table engines the loader may use
 }
 
@@ -61,6 +63,9 @@ var loaderEngines = []string{
 	"MergeTree", "ReplacingMergeTree", "SummingMergeTree", "AggregatingMergeTree", "CollapsingMergeTree",
 	"VersionedCollapsingMergeTree", "CoalescingMergeTree", "Memory", "Join", "Set", "Null", "Buffer", "Dictionary",
 }
+
+// limitedTables are the tables that have an account in each row.
+var limitedTables = []string{"purchases", "purchases_log", "identities"}
 
 // writeConfig renders both files below the server's folder and returns the path of the main one.
 func (c *ClickHouse) writeConfig(native, http int) (string, error) {
@@ -71,6 +76,8 @@ func (c *ClickHouse) writeConfig(native, http int) (string, error) {
 		Loopback:      net.ParseIP(c.cfg.Host).IsLoopback(),
 		LoaderSHA256:  sha256Hex(c.secrets[UserLoader]),
 		AnalystSHA256: sha256Hex(c.secrets[UserAnalyst]),
+		LimitedSHA256: sha256Hex(c.secrets[UserLimited]),
+		LimitedTables: limitedTables,
 		Engines:       loaderEngines,
 	}
 	config := serverConfig{

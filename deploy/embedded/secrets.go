@@ -17,6 +17,7 @@ type User string
 const (
 	UserLoader  User = "loader"  // all rights on unionlink's database
 	UserAnalyst User = "analyst" // reads it, within limits
+	UserLimited User = "limited" // reads of it the accounts that each query's setting log_comment names, one a line
 )
 
 // passwords of the embedded ClickHouse, by user. They never leave DIR/secrets.json but by DSN and Password.
@@ -48,7 +49,7 @@ func loadPasswords(dir string) (passwords, error) {
 // complete makes what is missing; it reports whether nothing was.
 func (p passwords) complete() bool {
 	all := true
-	for _, user := range []User{UserLoader, UserAnalyst} {
+	for _, user := range []User{UserLoader, UserAnalyst, UserLimited} {
 		if p[user] == "" {
 			p[user] = rand.Text()
 			all = false
