@@ -135,25 +135,33 @@ func tableMissing(ctx context.Context, s *storm) error {
 	return nil
 }
 
+// delivered counts the deliveries to linkers so far, repeated ones included.
+func (s *storm) delivered(ctx context.Context) (uint64, error) {
+	c, err := s.js.Consumer(ctx, stream.Events, stream.Consumer)
+	if err != nil {
+		return 0, fmt.Errorf("look up the consumer: %w", err)
+	}
+	return c.CachedInfo().Delivered.Consumer, nil
+}
+
 // linkerRestarts brings the same messages to a linker again and again, each of which
 // dies before it could store them.
 func linkerRestarts(ctx context.Context, s *storm) error {
+	mark, err := s.delivered(ctx)
+	if err != nil {
+		return err
+	}
 	s.linkerTable.set(weather{stall: true})
-	var before uint64
 	for range 5 {
-		err := poll(ctx, "messages are delivered to a linker", func(ctx context.Context) (bool, error) {
-			c, err := s.js.Consumer(ctx, stream.Events, stream.Consumer)
-			if err != nil {
-				return false, err
-			}
-			now := c.CachedInfo().Delivered.Consumer
-			more := now > before && before > 0
-			before = now
-			return more, nil
+		var now uint64
+		err := poll(ctx, "messages are delivered to a linker", func(ctx context.Context) (more bool, err error) {
+			now, err = s.delivered(ctx)
+			return now > mark, err
 		})
 		if err != nil {
 			return err
 		}
+		mark = now
 		s.killLinkers()
 		sleep(ctx, ackWait)
 	}

@@ -248,7 +248,12 @@ const presentQuery = `SELECT identity, dictGetOrDefault('person_recent', 'person
 
 // present reads the map of persons.
 func (r *rig) present(ctx context.Context) (map[uint64]uint64, error) {
-	rows, err := r.conn.Query(ctx, presentQuery)
+	return r.pairs(ctx, presentQuery)
+}
+
+// pairs reads identities and persons.
+func (r *rig) pairs(ctx context.Context, query string) (map[uint64]uint64, error) {
+	rows, err := r.conn.Query(ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("read the map of persons: %w", err)
 	}
@@ -269,6 +274,10 @@ func (r *rig) judgePersons(ctx context.Context, v *Verdict, m *model) error {
 	if err != nil {
 		return err
 	}
+	table, err := r.pairs(ctx, "SELECT identity, argMax(person, (learnt, written)) FROM persons GROUP BY identity")
+	if err != nil {
+		return err
+	}
 	persons := map[uint64]bool{}
 	for who, person := range got {
 		persons[person] = true
@@ -276,7 +285,8 @@ func (r *rig) judgePersons(ctx context.Context, v *Verdict, m *model) error {
 		if !ok {
 			v.violate("identity that nobody stated", "%016x", who)
 		} else if person != want {
-			v.violate("wrong person", "identity %016x is %s, should be %s", who, schemas.PersonID(person), schemas.PersonID(want))
+			v.violate("wrong person", "identity %016x is %s, should be %s; the table persons says %s",
+				who, schemas.PersonID(person), schemas.PersonID(want), schemas.PersonID(table[who]))
 		}
 	}
 	for who := range m.identities {
