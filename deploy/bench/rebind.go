@@ -10,8 +10,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// The two places of a report's statement that bind persons: see rows.sql of package
-// api/query. Where they read otherwise one day, no floor or ceiling is found and the test of this package says so.
+// How a report's statement binds persons: see rows.sql of package api/query. Should it
+// bind them otherwise one day, floor or ceiling are missing, and this package's test says so.
 const (
 	boundPerson = "dictGetOrDefault('person_recent', 'person', s.identity, dictGetOrDefault('person_base', 'person', s.identity, s.identity))"
 	boundSource = "purchases AS s FINAL"
@@ -42,7 +42,9 @@ func alone(statement string) (string, error) {
 	return strings.ReplaceAll(statement, boundPerson, "s.identity"), nil
 }
 
-// naive joins strings. Statements that do not read purchases stay as they are.
+// naive reads purchases joined with strings. A person that is bound where s is something else than purchases,
+// once for an identity, say, stays bound as it was, which is to the naive way's advantage.
+// Statements that do not read purchases stay as they are.
 func naive(statement string) (string, error) {
 	if !strings.Contains(statement, boundSource) || !strings.Contains(statement, boundPerson) {
 		return statement, nil
@@ -51,7 +53,27 @@ func naive(statement string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return strings.NewReplacer(boundPerson, "s.bound", boundSource, source).Replace(statement), nil
+	var out strings.Builder
+	rest := statement
+	for {
+		before, after, found := strings.Cut(rest, boundPerson)
+		out.WriteString(before)
+		if !found {
+			return strings.ReplaceAll(out.String(), boundSource, source), nil
+		}
+		if fromPurchases(after) {
+			out.WriteString("s.bound")
+		} else {
+			out.WriteString(boundPerson)
+		}
+		rest = after
+	}
+}
+
+// fromPurchases tells whether what a SELECT lists is read from purchases itself: the next FROM names it.
+func fromPurchases(listed string) bool {
+	_, source, _ := strings.Cut(listed, "FROM")
+	return strings.HasPrefix(strings.TrimLeft(source, " \n"), boundSource)
 }
 
 // fillNaive makes and fills the tables of the naive way.

@@ -49,7 +49,7 @@ func (s *session) startBroker(ctx context.Context, events int) (b *broker, err e
 	if err := server.Start(ctx); err != nil {
 		return nil, err
 	}
-	if b.nc, err = nats.Connect(server.ClientURL(), ingest.ConnectOptions(s.log())...); err != nil {
+	if b.nc, err = nats.Connect(server.ClientURL(), nats.Name("unionlink-bench")); err != nil {
 		return nil, fmt.Errorf("connect to nats: %w", err)
 	}
 	if b.js, err = jetstream.New(b.nc); err != nil {
