@@ -63,10 +63,14 @@ type Publisher interface {
 	Publish(ctx context.Context, events []schemas.Event) ([]schemas.Outcome, error)
 }
 
-// Deps are what an API works with. DeadLetters, Console and Metrics may be nil.
+// Deps are what an API works with. Limited, DeadLetters, Console and Metrics may be nil.
 type Deps struct {
 	// Reader is a connection of the read-only user, to whom server-side limits apply.
 	Reader driver.Conn
+	// Limited is a connection of a read-only user whose rows ClickHouse filters by the
+	// accounts in the setting log_comment, for users who may see some accounts only; nil:
+	// they are answered over Reader, limited by each question alone.
+	Limited driver.Conn
 	// Writer writes the audit and the audiences, and nothing else.
 	Writer    driver.Conn
 	Publisher Publisher
@@ -83,11 +87,12 @@ type Deps struct {
 
 // API answers analysts.
 type API struct {
-	cfg      Config
-	deps     Deps
-	gate     *access.Gate
-	cursors  cursors
-	reports  *query.Reports
+	cfg     Config
+	deps    Deps
+	gate    *access.Gate
+	cursors cursors
+	// all and evidence see every account: what they tell is limited by who asks them.
+	all      *query.Reports
 	evidence evidence.Reader
 	ledger   ledger.Ledger
 	routes   []route
@@ -118,7 +123,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 		return nil, fmt.Errorf("derive the cursors' key: %w", err)
 	}
 	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, exportPage: defaultExportPage, ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
-	a.reports = query.New(deps.Reader)
+	a.all = query.New(deps.Reader)
 	a.evidence = evidence.Reader{Conn: deps.Reader, Rule: identity.Rule{MaxIdentitiesPerKey: cfg.MaxIdentitiesPerKey}}
 	a.routes = a.table()
 	if a.document, err = document(a.routes); err != nil {
@@ -172,7 +177,7 @@ func (a *API) Routes(r chi.Router) {
 
 // Ready tells whether questions can be answered now.
 func (a *API) Ready(ctx context.Context) error {
-	if _, err := a.reports.FreshThrough(ctx); err != nil {
+	if _, err := a.all.FreshThrough(ctx); err != nil {
 		return fmt.Errorf("ask clickhouse: %w", err)
 	}
 	return nil

@@ -21,6 +21,7 @@ func TestAPI(t *testing.T) {
 	t.Run("every route answers as documented", r.testDocument)
 	t.Run("roles may do what the table says", r.testRoles)
 	t.Run("foreign accounts are in no answer", r.testForeign)
+	t.Run("row filters are a second lock", r.testSecondLock)
 	t.Run("parameters are checked", r.testParameters)
 	t.Run("hostile values do nothing", r.testHostile)
 	t.Run("pages fit together", r.testPages)

@@ -13,17 +13,20 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"github.com/unionlink/unionlink/api/access"
+	"github.com/unionlink/unionlink/api/query"
 	"github.com/unionlink/unionlink/schemas"
 )
 
 // call is one request on its way.
 type call struct {
 	*API
-	route  *route
-	w      http.ResponseWriter
-	r      *http.Request
-	user   access.User
-	values values
+	route *route
+	w     http.ResponseWriter
+	r     *http.Request
+	user  access.User
+	// reports see what the user may see.
+	reports *query.Reports
+	values  values
 }
 
 // path is a path parameter, unescaped.

@@ -148,15 +148,19 @@ func must(t *testing.T, err error) {
 
 func start(t *testing.T) *rig {
 	t.Helper()
-	dsn := embeddedtest.Database(t)
+	server := embeddedtest.StartClickHouse(t)
+	dsn := server.DSN(embedded.UserLoader)
 	_, err := warehouse.Migrate(t.Context(), warehouse.MigrateOptions{DSN: dsn})
 	must(t, err)
 	loader, err := warehouse.OpenLoader(dsn)
 	must(t, err)
 	t.Cleanup(func() { loader.Close() })
-	reader, err := warehouse.Open(embeddedtest.AnalystDSN(t, dsn))
+	reader, err := warehouse.Open(server.DSN(embedded.UserAnalyst))
 	must(t, err)
 	t.Cleanup(func() { reader.Close() })
+	limited, err := warehouse.Open(server.DSN(embedded.UserLimited))
+	must(t, err)
+	t.Cleanup(func() { limited.Close() })
 	fill(t, loader)
 
 	nc, err := nats.Connect(embeddedtest.StartNATS(t))
@@ -166,7 +170,6 @@ func start(t *testing.T) *rig {
 	must(t, err)
 	must(t, stream.Provision(t.Context(), js, stream.Config{MaxBytes: 64 << 20}))
 
-	server := embeddedtest.Shared(t)
 	r := &rig{loader: loader, metrics: prometheus.NewRegistry(), log: &lockedLog{}, js: js}
 	r.api, err = New(Config{
 		Tokens: configured(),
@@ -177,7 +180,7 @@ func start(t *testing.T) *rig {
 		},
 		Columnar: export.Columnar{URL: server.HTTPURL(), User: string(embedded.UserAnalyst), Password: server.Password(embedded.UserAnalyst)},
 	}, Deps{
-		Reader: reader, Writer: loader, Publisher: publisher{js}, DeadLetters: letterBox{js}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
+		Reader: reader, Limited: limited, Writer: loader, Publisher: publisher{js}, DeadLetters: letterBox{js}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
 		Metrics: r.metrics, Now: func() time.Time { return now }, Secret: []byte(strings.Repeat("s", 32)),
 		Console: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the console") }),
 	})

@@ -66,7 +66,7 @@ func (c *call) membersOf(ctx context.Context, top []query.TopPerson, p query.Par
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.deps.Reader.Query(with, membersSQL, clickhouse.DateNamed("as_of", at, clickhouse.MilliSeconds), clickhouse.Named("appid", p.AppIDs[0]))
+	rows, err := c.reader(c.user).Query(with, membersSQL, clickhouse.DateNamed("as_of", at, clickhouse.MilliSeconds), clickhouse.Named("appid", p.AppIDs[0]))
 	if err != nil {
 		return nil, fmt.Errorf("read the members: %w", err)
 	}

@@ -122,7 +122,7 @@ func (c *call) open(ctx context.Context, p query.Params) (*evidence.Case, query.
 		return nil, who, err
 	}
 	p.Allowed = nil // who may not be seen belongs to the case all the same; the case leaves it out
-	identities, err := c.reports.Identities(ctx, who.Person, p)
+	identities, err := c.all.Identities(ctx, who.Person, p)
 	if err != nil {
 		return nil, who, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/unionlink/unionlink/api/access"
 	"github.com/unionlink/unionlink/api/export"
 	"github.com/unionlink/unionlink/api/openapi"
+	"github.com/unionlink/unionlink/api/query"
 )
 
 // route is one row of the table of routes: who may use it, what it takes and gives. A
@@ -128,11 +129,12 @@ func (a *API) attempt(r *route, w http.ResponseWriter, req *http.Request) error 
 			return problem("forbidden", "the role %s may not do this", c.user.Role)
 		}
 	}
-	query, err := url.ParseQuery(req.URL.RawQuery)
+	c.reports = query.New(a.reader(c.user))
+	asked, err := url.ParseQuery(req.URL.RawQuery)
 	if err != nil {
 		return problem("invalid-parameter", "the query string cannot be read: %v", err)
 	}
-	c.values = values{query}
+	c.values = values{asked}
 	if err := c.values.known(r); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/go-chi/chi/v5"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/unionlink/unionlink/ingest"
 	"github.com/unionlink/unionlink/linker/letters"
 	"github.com/unionlink/unionlink/schemas/stream"
+	"github.com/unionlink/unionlink/schemas/warehouse"
 )
 
 // mountAPI adds the questions, and the console for every path that is nobody else's.
@@ -30,8 +32,12 @@ func (a *App) mountAPI(r chi.Router, c *connections, k *issued) error {
 	if err != nil {
 		return fmt.Errorf("open jetstream: %w", err)
 	}
+	limited, err := a.limitedReader(c.servers)
+	if err != nil {
+		return err
+	}
 	questions, err := api.New(cfg, api.Deps{
-		Reader: c.reader, Writer: c.loader, Publisher: ingest.From("analysts", c.committer), Console: console.Handler(),
+		Reader: c.reader, Limited: limited, Writer: c.loader, Publisher: ingest.From("analysts", c.committer), Console: console.Handler(),
 		DeadLetters: deadLetters{letters.New(js)}, Log: a.deps.Log, Metrics: a.metrics, Now: a.deps.Now, Secret: k.secret,
 	})
 	if err != nil {
@@ -40,6 +46,20 @@ func (a *App) mountAPI(r chi.Router, c *connections, k *issued) error {
 	questions.Routes(r)
 	a.ready.add("api", questions.Ready)
 	return nil
+}
+
+// limitedReader is the connection for tokens that may see some accounts only; nil where
+// ClickHouse has no user for it.
+func (a *App) limitedReader(w *servers) (driver.Conn, error) {
+	if w.limitedDSN == "" {
+		return nil, nil
+	}
+	conn, err := warehouse.Open(w.limitedDSN)
+	if err != nil {
+		return nil, err
+	}
+	a.cleanup.add("limited analysts' clickhouse connections", func(context.Context) error { return conn.Close() })
+	return conn, nil
 }
 
 // deadLetters are the linker's as the api lists them.

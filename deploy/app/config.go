@@ -71,6 +71,9 @@ type ClickHouse struct {
 	DSN string `yaml:"dsn"`
 	// AnalystDSN is of a read-only user, as whom questions are asked. Default: DSN.
 	AnalystDSN string `yaml:"analyst_dsn"`
+	// LimitedDSN is of a read-only user with row policies, as whom tokens with accounts ask:
+	// api/README.md has the SQL. Default: none, such tokens are limited by the api alone.
+	LimitedDSN string `yaml:"limited_dsn"`
 	// HTTPURL of one's own ClickHouse, for Parquet and Arrow exports. Empty: not offered.
 	HTTPURL string `yaml:"http_url"`
 	// NativePort and HTTPPort of the embedded one; 0 is any free one. Defaults 9000 and 8123.

@@ -21,6 +21,7 @@ func (c *Config) secrets() []secret {
 		{"nats.url", &c.NATS.URL, true},
 		{"clickhouse.dsn", &c.ClickHouse.DSN, true},
 		{"clickhouse.analyst_dsn", &c.ClickHouse.AnalystDSN, true},
+		{"clickhouse.limited_dsn", &c.ClickHouse.LimitedDSN, true},
 		{"analysts.secret", &c.Analysts.Secret, false},
 	}
 	add := func(value *string, format string, args ...any) {

@@ -23,6 +23,7 @@ type servers struct {
 	maxBytes   int64             // of the event stream; 0: as it is, or the default
 	loaderDSN  string            // may write the tables
 	analystDSN string            // reads them
+	limitedDSN string            // reads the rows of the accounts that each question names; empty: no such user
 	httpURL    string            // ClickHouse's HTTP interface; empty: none
 
 	native, http              string // host:port of ClickHouse, as told to analysts
@@ -32,7 +33,7 @@ type servers struct {
 // openServers starts the embedded servers where no others are configured.
 func (a *App) openServers(ctx context.Context) (*servers, error) {
 	w := &servers{natsURL: a.cfg.NATS.URL, maxBytes: a.cfg.NATS.MaxBytes, loaderDSN: a.cfg.ClickHouse.DSN, httpURL: a.cfg.ClickHouse.HTTPURL}
-	w.analystDSN = a.cfg.ClickHouse.AnalystDSN
+	w.analystDSN, w.limitedDSN = a.cfg.ClickHouse.AnalystDSN, a.cfg.ClickHouse.LimitedDSN
 	if w.analystDSN == "" {
 		w.analystDSN = w.loaderDSN
 	}
@@ -133,7 +134,7 @@ func (a *App) openClickHouse(ctx context.Context, w *servers) error {
 		return err
 	}
 	a.cleanup.add("clickhouse", func(context.Context) error { return server.Close() })
-	w.loaderDSN, w.analystDSN = server.DSN(embedded.UserLoader), server.DSN(embedded.UserAnalyst)
+	w.loaderDSN, w.analystDSN, w.limitedDSN = server.DSN(embedded.UserLoader), server.DSN(embedded.UserAnalyst), server.DSN(embedded.UserLimited)
 	w.native, w.http, w.httpURL = server.NativeAddr(), server.HTTPAddr(), server.HTTPURL()
 	w.analystUser, w.analystPassw = string(embedded.UserAnalyst), server.Password(embedded.UserAnalyst)
 	return nil
