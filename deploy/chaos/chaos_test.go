@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/unionlink/unionlink/deploy/embedded"
+	"github.com/unionlink/unionlink/schemas"
 )
 
 // TestMain lets the test binary be the processes of a rig, and ClickHouse's engine.
@@ -55,4 +56,55 @@ func TestStorm(t *testing.T) {
 func ExampleFaults() {
 	fmt.Println(Faults()[0][0])
 	// Output: kill-ingest
+}
+
+// TestOrders: one log in five random orders comes to one state, which is the model's.
+func TestOrders(t *testing.T) {
+	states, err := Orders(t.Context(), testConfig(t), 3000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range states {
+		if !s.Same(states[0]) {
+			t.Errorf("order %d came to %+v, order 1 to %+v", i+1, s, states[0])
+		}
+	}
+}
+
+// TestScript: a seed says the same again, and says everything.
+func TestScript(t *testing.T) {
+	a, b := writeLog(1, 4000), writeLog(1, 4000)
+	kinds := map[string]int{}
+	for i := range a {
+		if string(a[i].body) != string(b[i].body) || a[i].id != b[i].id {
+			t.Fatalf("event %d is %s and %s", i, a[i].body, b[i].body)
+		}
+		kind := string(a[i].kind)
+		switch e := a[i].event.(type) {
+		case *schemas.Identity:
+			kind = string(e.Action)
+		case *schemas.Purchase:
+			kind = string(e.PurchaseKind)
+		}
+		kinds[kind]++
+	}
+	for _, k := range []string{"login", "purchase", "refund", "unlink", "migrate", "erase"} {
+		if kinds[k] == 0 {
+			t.Errorf("no %s in %v", k, kinds)
+		}
+	}
+}
+
+// TestFaultNames: names are unique and known, others are refused.
+func TestFaultNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range Faults() {
+		if seen[f[0]] || f[1] == "" {
+			t.Errorf("fault %q is there twice or says nothing", f[0])
+		}
+		seen[f[0]] = true
+	}
+	if err := checkNames([]string{"kill-all", "kill-nobody"}); err == nil {
+		t.Error("an unknown fault is taken")
+	}
 }

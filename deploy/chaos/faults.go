@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -153,15 +154,19 @@ func linkerRestarts(ctx context.Context, s *storm) error {
 	}
 	s.linkerTable.set(weather{stall: true})
 	for range 5 {
-		var now uint64
-		err := poll(ctx, "messages are delivered to a linker", func(ctx context.Context) (more bool, err error) {
-			now, err = s.delivered(ctx)
+		// Linkers that were all at their inserts when the stall began get no more.
+		inHand, cancel := context.WithTimeout(ctx, 2*ackWait)
+		err := poll(inHand, "messages are delivered to a linker", func(ctx context.Context) (bool, error) {
+			now, err := s.delivered(ctx)
 			return now > mark, err
 		})
-		if err != nil {
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		mark = now
+		if mark, err = s.delivered(ctx); err != nil {
+			return err
+		}
 		s.killLinkers()
 		sleep(ctx, ackWait)
 	}

@@ -52,6 +52,17 @@ func Plants() []Plant {
 				"bitOr(bitShiftLeft(toUInt128(digest), 42),\n                toUInt128(4398046511103 - toUnixTimestamp64Milli(stream_time)))",
 				"bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(stream_time)), 64), toUInt128(digest))"}},
 		},
+		{
+			Name: "lazy-sync", About: "NATS acknowledges what is not on disk yet", Faults: []string{"power-loss-nats", "power-loss-all"},
+			edits: []edit{{"deploy/embedded/nats.go", "!n.cfg.LazySync,", "false,"}},
+		},
+		{
+			Name: "insert-not-synced", About: "ClickHouse answers inserts that are not on disk yet", Faults: []string{"power-loss-clickhouse"},
+			edits: []edit{
+				{"deploy/embedded/config.xml.tmpl", "<fsync_after_insert>1<", "<fsync_after_insert>0<"},
+				{"schemas/warehouse/migrations/0001_facts.sql", "min_age_to_force_merge_on_partition_only = 1,\n         fsync_after_insert = 1", "min_age_to_force_merge_on_partition_only = 1,\n         fsync_after_insert = 0"},
+			},
+		},
 	}
 }
 
