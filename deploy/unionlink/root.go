@@ -11,6 +11,7 @@ import (
 
 	"github.com/unionlink/unionlink/deploy/app"
 	"github.com/unionlink/unionlink/deploy/bench"
+	"github.com/unionlink/unionlink/deploy/chaos"
 	"github.com/unionlink/unionlink/deploy/embedded"
 )
 
@@ -47,7 +48,7 @@ func newRoot(t *terminal) *cobra.Command {
 	root.AddCommand(
 		upCommand(t), partCommand(t, app.TargetIngest), partCommand(t, app.TargetLinker), partCommand(t, app.TargetAPI), migrateCommand(t),
 		importCommand(t), demoDataCommand(t), explainCommand(t), lettersCommand(t), verifyCommand(t), wechatCommand(t),
-		simulatorCommand(t), engineCommand(t), versionCommand(t), bench.Command(),
+		simulatorCommand(t), engineCommand(t), versionCommand(t), bench.Command(), chaos.Command(),
 	)
 	return root
 }
