@@ -70,13 +70,16 @@ func TestIngest(t *testing.T) {
 }
 
 func TestPipeline(t *testing.T) {
+	t.Parallel()
 	t.Run("stream to linked rows", func(t *testing.T) {
+		t.Parallel()
 		r := measured(t, (&pipelineOptions{events: 1500}).run)
 		bounds(t, r, pipelineGroup, "events, fetched to queryable", false, true)
 		want(t, r, "beside", "fetch and acknowledge", "insert the same rows", "insert of purchases", "insert of messages")
 		want(t, r, "check", "purchases", "their amount, in fen", "buyers, as persons")
 	})
 	t.Run("event to answer", func(t *testing.T) {
+		t.Parallel()
 		r := measured(t, (&pipelineOptions{answers: true, answer: answerOptions{rate: 40, probes: 3}}).run)
 		group := "one purchase, beside 40 other events/s"
 		bounds(t, r, group, "publish to answer p50", true, false)
@@ -86,6 +89,7 @@ func TestPipeline(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
+	t.Parallel() // each run has its own servers, and mostly waits for the disk
 	r := measured(t, (&identityOptions{identities: []int{1000}, links: 60, probes: 3, lookups: 5}).run)
 	const group = "1,000 identities"
 	bounds(t, r, group, "links through the linker", false, true)
@@ -98,6 +102,7 @@ func TestIdentity(t *testing.T) {
 }
 
 func TestQuery(t *testing.T) {
+	t.Parallel()
 	r := measured(t, (&queryOptions{purchases: 3200, identities: 1000, runs: 1, bounds: true, merge: true}).run)
 	const group = "all reports, over everything"
 	for _, q := range questions() {
