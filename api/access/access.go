@@ -3,7 +3,7 @@
 //
 // It keeps no token: only SHA-256 hashes, compared in constant time. Sessions are
 // signed cookies without a store, so that any number of api processes with the same
-// secret know them; they end after their time, when their token leaves the
+// secret know them; they end after their time, when their token or issuer leaves the
 // configuration, or when the browser forgets the cookie.
 package access
 
@@ -46,6 +46,7 @@ func (u User) Sees(appid string) bool {
 // Gate knows the tokens and the sessions made from them.
 type Gate struct {
 	tokens   []known
+	issuer   string
 	signing  []byte
 	lifetime time.Duration
 	now      func() time.Time
@@ -55,6 +56,8 @@ type Gate struct {
 type Config struct {
 	// Tokens are all that are known.
 	Tokens []Token
+	// Issuer names who vouches for the users of Admit; empty: nobody does.
+	Issuer string
 	// Secret signs sessions; at least 32 bytes, the same in every api process.
 	Secret []byte
 	// Lifetime is how long a session lasts; 12 hours unless set.
@@ -86,7 +89,7 @@ func New(cfg Config) (*Gate, error) {
 	if cfg.Lifetime == 0 {
 		cfg.Lifetime = 12 * time.Hour
 	}
-	return &Gate{tokens: tokens, signing: signing, lifetime: cfg.Lifetime, now: cfg.Now}, nil
+	return &Gate{tokens: tokens, issuer: cfg.Issuer, signing: signing, lifetime: cfg.Lifetime, now: cfg.Now}, nil
 }
 
 // User tells who asks: the bearer token's owner, else the session's. A change that

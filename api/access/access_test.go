@@ -208,3 +208,45 @@ func FuzzSession(f *testing.F) {
 		}
 	})
 }
+
+func TestAdmit(t *testing.T) {
+	c := at(t)
+	by := func(issuer string) *Gate {
+		g, err := New(Config{Issuer: issuer, Secret: []byte(strings.Repeat("s", 32)), Now: func() time.Time { return c.now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	g := by("https://id.example.com")
+	s, cookie, err := g.Admit(User{Name: "oidc:ann@example.com", Role: RoleMarketer, Accounts: []string{"wx1"}}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(g *Gate, value string) (Session, error) {
+		r := request("GET", "", "")
+		r.AddCookie(&http.Cookie{Name: CookieName, Value: value})
+		return g.Session(r)
+	}
+	got, err := with(g, cookie.Value)
+	if err != nil || got.User.Name != "oidc:ann@example.com" || got.User.Role != RoleMarketer || got.User.Sees("wx2") || got.CSRF != s.CSRF {
+		t.Error(got, err)
+	}
+	for name, other := range map[string]*Gate{"another issuer": by("https://id.example.org"), "no issuer any more": by("")} {
+		if _, err := with(other, cookie.Value); !errors.Is(err, ErrUnauthenticated) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cookie.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	higher := strings.Replace(string(raw), "marketer", "operator", 1)
+	if _, err := with(g, base64.RawURLEncoding.EncodeToString([]byte(higher))); !errors.Is(err, ErrUnauthenticated) {
+		t.Errorf("a raised role: %v", err)
+	}
+	c.now = s.Ends
+	if _, err := with(g, cookie.Value); !errors.Is(err, ErrUnauthenticated) {
+		t.Errorf("after its time: %v", err)
+	}
+}
