@@ -70,11 +70,24 @@ func (c *Committer) Publish(ctx context.Context, events []schemas.Event) ([]sche
 	if len(events) == 0 {
 		return nil, nil
 	}
+	ctx, span := startPublish(ctx, len(events))
+	outcomes, err := c.publish(ctx, events)
+	failed := len(events) - len(outcomes)
+	for i := range outcomes {
+		if outcomes[i].Err != nil {
+			failed++
+		}
+	}
+	endPublish(span, failed)
+	return outcomes, err
+}
+
+func (c *Committer) publish(ctx context.Context, events []schemas.Event) ([]schemas.Outcome, error) {
 	outcomes := make([]schemas.Outcome, len(events))
 	msgs := make([]*nats.Msg, len(events))
 	var total int64
 	for i, e := range events {
-		msgs[i], outcomes[i].Err = message(e, sourceOf(ctx))
+		msgs[i], outcomes[i].Err = message(ctx, e)
 		if outcomes[i].Err == nil {
 			total += int64(messageBytes(msgs[i]))
 		}
@@ -99,14 +112,16 @@ func (c *Committer) Publish(ctx context.Context, events []schemas.Event) ([]sche
 	return outcomes, nil
 }
 
-// message encodes an event; the error is a *schemas.Refusal where it is too large.
-func message(e schemas.Event, source string) (*nats.Msg, error) {
+// message encodes an event, with the source and the trace that ctx has; the error is a
+// *schemas.Refusal where it is too large.
+func message(ctx context.Context, e schemas.Event) (*nats.Msg, error) {
 	schemas.FillEventID(e)
 	m, err := stream.Message(e)
 	if err != nil {
 		return nil, err
 	}
-	stream.SetSource(m, source)
+	stream.SetSource(m, sourceOf(ctx))
+	stream.SetTrace(ctx, m)
 	if messageBytes(m) > maxMessageBytes {
 		return nil, &schemas.Refusal{Type: schemas.RefusedTooLarge, Detail: "the event is too large for the stream"}
 	}

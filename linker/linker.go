@@ -18,6 +18,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/unionlink/unionlink/schemas"
@@ -81,6 +82,8 @@ type Deps struct {
 	Accounts  []schemas.Account
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer
+	// Traces takes a span a batch and one an insert. Nil: none are taken.
+	Traces trace.TracerProvider
 }
 
 // Linker is the consumer; make it with New, run it with Run.

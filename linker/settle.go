@@ -36,7 +36,7 @@ func (l *Linker) settle(ctx context.Context, touched []uint64) error {
 		if err := l.tell(ctx, m.changes); err != nil {
 			return err
 		}
-		if err := warehouse.Persons.Insert(ctx, l.deps.Warehouse, m.rows); err != nil {
+		if err := insert(ctx, l, "persons", warehouse.Persons, m.rows); err != nil {
 			return err
 		}
 		l.metrics.moved.Add(float64(len(m.changes)))

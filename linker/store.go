@@ -51,16 +51,17 @@ func (l *Linker) storeWhole(ctx context.Context, b *batch) error {
 	if err := l.bury(ctx, b); err != nil {
 		return err
 	}
-	if err := warehouse.Erasures.Insert(ctx, l.deps.Warehouse, r.erasures); err != nil {
+	if err := insert(ctx, l, "erasures", warehouse.Erasures, r.erasures); err != nil {
 		return err
 	}
 	if err := l.insertFacts(ctx, r); err != nil {
 		return err
 	}
-	if err := l.settle(ctx, r.touched()); err != nil {
+	touched := r.touched()
+	if err := traced(ctx, "settle map", len(touched), func(ctx context.Context) error { return l.settle(ctx, touched) }); err != nil {
 		return err
 	}
-	if err := warehouse.Messages.Insert(ctx, l.deps.Warehouse, r.messages); err != nil {
+	if err := insert(ctx, l, "messages", warehouse.Messages, r.messages); err != nil {
 		return err
 	}
 	// Another linker may have written the ledger since it was read, or one that died may
@@ -70,17 +71,16 @@ func (l *Linker) storeWhole(ctx context.Context, b *batch) error {
 	}
 	// Another linker's sweep may have taken the name of someone who came back for a name
 	// without facts, before these facts were stored.
-	return warehouse.Identities.Insert(ctx, l.deps.Warehouse, r.identities)
+	return insert(ctx, l, "identities", warehouse.Identities, r.identities)
 }
 
 // insertFacts stores the facts side by side: they do not need one another.
 func (l *Linker) insertFacts(ctx context.Context, r *rows) error {
 	g, ctx := errgroup.WithContext(ctx)
-	conn := l.deps.Warehouse
-	g.Go(func() error { return warehouse.Identities.Insert(ctx, conn, r.identities) })
-	g.Go(func() error { return warehouse.Statements.Insert(ctx, conn, r.statements) })
-	g.Go(func() error { return warehouse.Profiles.Insert(ctx, conn, r.profiles) })
-	g.Go(func() error { return warehouse.Purchases.Insert(ctx, conn, r.purchases) })
+	g.Go(func() error { return insert(ctx, l, "identities", warehouse.Identities, r.identities) })
+	g.Go(func() error { return insert(ctx, l, "statements", warehouse.Statements, r.statements) })
+	g.Go(func() error { return insert(ctx, l, "profiles", warehouse.Profiles, r.profiles) })
+	g.Go(func() error { return insert(ctx, l, "purchases", warehouse.Purchases, r.purchases) })
 	return g.Wait()
 }
 

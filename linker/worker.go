@@ -50,27 +50,29 @@ func (w *worker) fetch(ctx context.Context) ([]jetstream.Msg, error) {
 	if err != nil || len(msgs) == 0 || ctx.Err() != nil {
 		return msgs, err
 	}
-	size := len(msgs[0].Data())
+	size := max(1, len(msgs[0].Data()))
 	deadline := time.Now().Add(w.linker.cfg.BatchWait)
 	for len(msgs) < w.linker.cfg.BatchEvents && size < w.linker.cfg.BatchBytes {
-		left := time.Until(deadline)
-		if left <= time.Millisecond {
-			break
-		}
-		more, err := w.pull(min(fetchEvents, w.linker.cfg.BatchEvents-len(msgs)), left)
+		// By the size of those before, the pull brings at most what is left of BatchBytes.
+		fits := (w.linker.cfg.BatchBytes-size)*len(msgs)/size + 1
+		want := min(fetchEvents, fits, w.linker.cfg.BatchEvents-len(msgs))
+		more, err := w.pull(want, max(time.Until(deadline), time.Millisecond))
 		for _, m := range more {
 			size += len(m.Data())
 		}
 		msgs = append(msgs, more...)
-		if err != nil {
-			break // what was fetched is stored; the next fetch meets the error again
+		// A pull that came back full says that more wait: then the batch grows on, whatever
+		// the time. After an error what was fetched is stored; the next fetch meets it again.
+		if err != nil || len(more) < want && time.Now().After(deadline) {
+			break
 		}
 	}
 	return msgs, nil
 }
 
-// fetchEvents bounds what one pull may bring, and so by how much BatchBytes may be passed.
-const fetchEvents = 2000
+// fetchEvents bounds what one pull may bring, and so by how much BatchBytes may be
+// passed where large messages follow small ones.
+const fetchEvents = 1000
 
 func (w *worker) pull(n int, wait time.Duration) ([]jetstream.Msg, error) {
 	batch, err := w.consumer.Fetch(n, jetstream.FetchMaxWait(wait))
@@ -95,6 +97,8 @@ func (w *worker) process(ctx context.Context, msgs []jetstream.Msg) {
 	stop := markInProgress(msgs)
 	defer stop()
 	began := time.Now()
+	ctx, span := w.linker.startBatch(ctx, msgs)
+	defer span.End()
 	b := w.linker.read(msgs, w.epoch)
 	pause := backoff{}
 	for {

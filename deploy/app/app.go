@@ -18,6 +18,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/unionlink/unionlink/deploy/tracing"
 )
 
 // Target is a set of parts that one process runs.
@@ -52,6 +54,8 @@ type Deps struct {
 	OnReady func(ctx context.Context, c Credentials) error
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
+	// Metrics is what /metrics shows, and where the parts register theirs. Default: a new one.
+	Metrics *prometheus.Registry
 }
 
 // App is a process of unionlink.
@@ -65,6 +69,7 @@ type App struct {
 	metrics *prometheus.Registry
 	ready   *readiness
 	cleanup cleanups
+	traces  *tracing.Tracing // nil: off
 	// simulator is the WeChat simulator's address; empty where it does not run.
 	simulator string
 	failed    chan error // what ended a part before it was told to end
@@ -83,8 +88,11 @@ func New(cfg Config, target Target, deps Deps) (*App, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Metrics == nil {
+		deps.Metrics = prometheus.NewRegistry()
+	}
 	a := &App{
-		cfg: cfg, target: target, parts: p, deps: deps, metrics: prometheus.NewRegistry(),
+		cfg: cfg, target: target, parts: p, deps: deps, metrics: deps.Metrics,
 		ready: newReadiness(), failed: make(chan error, 8),
 	}
 	a.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -110,7 +118,11 @@ func (a *App) Run(ctx context.Context) error {
 }
 
 // start is the wiring, one line a part. What it starts it leaves to cleanup.
-func (a *App) start(ctx context.Context) error {
+func (a *App) start(ctx context.Context) (err error) {
+	if a.traces, err = tracing.Start(ctx, a.cfg.Tracing, "unionlink-"+string(a.target), a.deps.Log, a.metrics); err != nil {
+		return err
+	}
+	a.cleanup.add("tracing", a.traces.Close)
 	web, err := a.listen()
 	if err != nil {
 		return err

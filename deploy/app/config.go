@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/unionlink/unionlink/api/access"
+	"github.com/unionlink/unionlink/deploy/tracing"
 	"github.com/unionlink/unionlink/deploy/wechatsim"
 	"github.com/unionlink/unionlink/ingest"
 	"github.com/unionlink/unionlink/ingest/wechat/account"
@@ -37,6 +38,8 @@ type Config struct {
 	// WeChatSim, where it has an address to listen on, makes up run the WeChat simulator too.
 	WeChatSim wechatsim.Config `yaml:"wechatsim"`
 	Log       Log              `yaml:"log"`
+	// Tracing sends traces to a collector, where it names one.
+	Tracing tracing.Config `yaml:"tracing"`
 }
 
 // NATS says where the event stream is.
@@ -184,6 +187,7 @@ func (c Config) Validate() error {
 	faults = append(faults, c.validateAccounts()...)
 	prefix(&faults, "ingest.", c.Ingest.Validate())
 	prefix(&faults, "", c.Linker.Validate())
+	prefix(&faults, "tracing.", c.Tracing.Validate())
 	w := c.wechat()
 	w.Accounts = nil // checked by themselves
 	prefix(&faults, "wechat.", w.WithDefaults().Validate())

@@ -95,6 +95,7 @@ func flushAndClose(ctx context.Context, nc *nats.Conn) error {
 func (a *App) startLinker(c *connections) error {
 	l, err := linker.New(a.cfg.Linker, linker.Deps{
 		JetStream: c.js, Warehouse: c.loader, Accounts: a.cfg.accounts(), Log: a.deps.Log, Metrics: a.metrics,
+		Traces: a.traces.Provider(),
 	})
 	if err != nil {
 		return err

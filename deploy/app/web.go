@@ -91,7 +91,7 @@ func (a *App) operations(r chi.Router) {
 
 // middlewares are around every route, outermost first.
 func (a *App) middlewares() []func(http.Handler) http.Handler {
-	return []func(http.Handler) http.Handler{requestID, secureHeaders, a.accessLog, a.recover}
+	return []func(http.Handler) http.Handler{requestID, secureHeaders, a.accessLog, a.traces.Requests, a.recover}
 }
 
 type requestIDKey struct{}
