@@ -48,6 +48,8 @@ type Config struct {
 	// Out is told what happens, one line each.
 	Out io.Writer
 	Log *slog.Logger
+
+	orders int // how many of the orders are tried
 }
 
 func (c Config) withDefaults() (Config, error) {

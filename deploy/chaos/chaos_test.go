@@ -39,6 +39,7 @@ func testConfig(t *testing.T) Config {
 
 // TestStorm: every fault happens once, and no promise is broken.
 func TestStorm(t *testing.T) {
+	t.Parallel() // much of it is waiting
 	verdicts, err := Run(t.Context(), testConfig(t))
 	if err != nil {
 		t.Fatal(err)
@@ -58,9 +59,10 @@ func ExampleFaults() {
 	// Output: kill-ingest
 }
 
-// TestOrders: one log in five random orders comes to one state, which is the model's.
+// TestOrders: one log in three random orders, into one, two and four linkers, comes to one state, which is the model's.
 func TestOrders(t *testing.T) {
-	states, err := Orders(t.Context(), testConfig(t), 3000)
+	t.Parallel()
+	states, err := Orders(t.Context(), testConfig(t), 3000, 3)
 	if err != nil {
 		t.Fatal(err)
 	}

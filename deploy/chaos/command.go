@@ -115,7 +115,7 @@ the conflicts must come out the same, and rows and persons must be those of a pu
 		Example: "  unionlink chaos order --events 20000 --seed 7",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settle(cmd, &cfg)
-			states, err := Orders(cmd.Context(), cfg, events)
+			states, err := Orders(cmd.Context(), cfg, events, len(orderLinkers))
 			if err != nil {
 				return err
 			}

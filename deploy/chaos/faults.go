@@ -27,9 +27,9 @@ type storm struct {
 	say    func(format string, args ...any)
 }
 
-// hold lets a fault last for half a second to two.
+// hold lets a fault last for a third of a second to one and a third.
 func (s *storm) hold(ctx context.Context) {
-	sleep(ctx, 500*time.Millisecond+time.Duration(s.random.IntN(1500))*time.Millisecond)
+	sleep(ctx, 300*time.Millisecond+time.Duration(s.random.IntN(1000))*time.Millisecond)
 }
 
 // stormFaults are those that need no file system of their own.

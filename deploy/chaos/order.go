@@ -42,15 +42,16 @@ func (s State) Same(o State) bool {
 	return s.Purchases == o.Purchases && s.Persons == o.Persons && s.Conflicts == o.Conflicts
 }
 
-// Orders publishes one seeded log of n events in five random orders, a quarter of them
-// twice, by four publishers, into one, two and four linkers of which one is killed, each
+// Orders publishes one seeded log of n events in up to five random orders, a quarter of
+// them twice, by four publishers, into one, two and four linkers of which one is killed, each
 // time into fresh servers. It returns the states; an error where one of them is not
 // what the model says.
-func Orders(ctx context.Context, cfg Config, n int) ([]State, error) {
+func Orders(ctx context.Context, cfg Config, n, orders int) ([]State, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
+	cfg.orders = orders
 	cfg.say("seed %d, %d events", cfg.Seed, n)
 	log := writeLog(cfg.Seed, n)
 	var events []schemas.Event
@@ -73,7 +74,7 @@ func Orders(ctx context.Context, cfg Config, n int) ([]State, error) {
 
 func (r *rig) orders(ctx context.Context, cfg Config, log []*intent, m *model) ([]State, error) {
 	var out []State
-	for i := range orderLinkers {
+	for i := range min(cfg.orders, len(orderLinkers)) {
 		if err := r.wipe(ctx); err != nil {
 			return out, err
 		}

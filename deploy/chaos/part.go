@@ -171,7 +171,7 @@ func (p *part) clickhouse(ctx context.Context) error {
 
 // ackWait is how long the rig's consumer waits for an acknowledgement: much shorter than
 // in production, so that redelivery happens all the time.
-const ackWait = 4 * time.Second
+const ackWait = 3 * time.Second
 
 // provision makes streams, consumer and tables, as this binary knows them.
 func (p *part) provision(ctx context.Context) error {
