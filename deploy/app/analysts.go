@@ -21,7 +21,7 @@ import (
 func (a *App) mountAPI(r chi.Router, c *connections, k *issued) error {
 	cfg := api.Config{
 		Tokens: k.tokens, SessionLifetime: a.cfg.Analysts.SessionLifetime, MaxIdentitiesPerKey: a.cfg.Linker.MaxIdentitiesPerKey,
-		Columnar: export.Columnar{URL: c.servers.httpURL, User: c.servers.analystUser, Password: c.servers.analystPassw},
+		Columnar: export.Columnar{URL: c.servers.httpURL, User: c.servers.analystUser, Password: c.servers.analystPassword},
 	}
 	for _, account := range a.cfg.Accounts {
 		cfg.Accounts = append(cfg.Accounts, api.Account{

@@ -101,7 +101,7 @@ func (a *App) issueKeys(w *servers, listen string) (*issued, error) {
 		k.tokens = []access.Token{{Name: "generated", Token: k.AnalystToken, Role: access.RoleAdmin}}
 	}
 	k.Listen, k.NATSURL, k.NATSUsers = listen, w.natsURL, w.natsUsers
-	k.ClickHouse = ClickHouseCredentials{Native: w.native, HTTP: w.http, AnalystUser: w.analystUser, AnalystPassword: w.analystPassw}
+	k.ClickHouse = ClickHouseCredentials{Native: w.native, HTTP: w.http, AnalystUser: w.analystUser, AnalystPassword: w.analystPassword}
 	return k, writePrivate(filepath.Join(a.cfg.Data, CredentialsFile), k.Credentials)
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 
 	"github.com/nats-io/nats.go"
@@ -26,8 +27,8 @@ type servers struct {
 	limitedDSN string            // reads the rows of the accounts that each question names; empty: no such user
 	httpURL    string            // ClickHouse's HTTP interface; empty: none
 
-	native, http              string // host:port of ClickHouse, as told to analysts
-	analystUser, analystPassw string
+	native, http                 string // host:port of ClickHouse, as told to analysts
+	analystUser, analystPassword string
 }
 
 // openServers starts the embedded servers where no others are configured.
@@ -54,7 +55,10 @@ func (a *App) openServers(ctx context.Context) (*servers, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.native, w.analystUser, w.analystPassw = opt.Addr[0], opt.Auth.Username, opt.Auth.Password
+		w.native, w.analystUser, w.analystPassword = opt.Addr[0], opt.Auth.Username, opt.Auth.Password
+		if address, err := url.Parse(w.httpURL); err == nil {
+			w.http = address.Host
+		}
 	}
 	return w, nil
 }
@@ -136,7 +140,7 @@ func (a *App) openClickHouse(ctx context.Context, w *servers) error {
 	a.cleanup.add("clickhouse", func(context.Context) error { return server.Close() })
 	w.loaderDSN, w.analystDSN, w.limitedDSN = server.DSN(embedded.UserLoader), server.DSN(embedded.UserAnalyst), server.DSN(embedded.UserLimited)
 	w.native, w.http, w.httpURL = server.NativeAddr(), server.HTTPAddr(), server.HTTPURL()
-	w.analystUser, w.analystPassw = string(embedded.UserAnalyst), server.Password(embedded.UserAnalyst)
+	w.analystUser, w.analystPassword = string(embedded.UserAnalyst), server.Password(embedded.UserAnalyst)
 	return nil
 }
 
