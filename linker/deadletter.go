@@ -34,6 +34,12 @@ func (l *Linker) bury(ctx context.Context, b *batch) error {
 		if d.refusal == nil {
 			continue
 		}
+		if len(futures) == stream.MaxBatch { // the client allows 4000 to be under way
+			if err := await(ctx, futures, "a dead letter"); err != nil {
+				return err
+			}
+			futures = futures[:0]
+		}
 		f, err := l.deps.JetStream.PublishMsgAsync(deadLetter(d, b.epoch))
 		if err != nil {
 			return fmt.Errorf("publish a dead letter: %w", err)
