@@ -27,6 +27,7 @@ import (
 	"github.com/unionlink/unionlink/api/export"
 	"github.com/unionlink/unionlink/api/ledger"
 	"github.com/unionlink/unionlink/api/query"
+	"github.com/unionlink/unionlink/api/sso"
 	"github.com/unionlink/unionlink/schemas"
 	"github.com/unionlink/unionlink/schemas/identity"
 )
@@ -43,8 +44,10 @@ type Account struct {
 
 // Config is what an API is told. The zero value of a field stands for its default.
 type Config struct {
-	// Tokens are the analysts'; without any, nobody may ask.
+	// Tokens are the analysts'; without any and without OIDC nobody may ask.
 	Tokens []access.Token
+	// OIDC is the company's sign-in; without an issuer there is none.
+	OIDC sso.Config
 	// Accounts are all that are configured, in the order to show them.
 	Accounts []Account
 	// SessionLifetime is how long the console stays signed in; 12 hours by default.
@@ -90,6 +93,7 @@ type API struct {
 	cfg     Config
 	deps    Deps
 	gate    *access.Gate
+	signOn  *sso.SignOn // nil: not offered
 	cursors cursors
 	// all and evidence see every account: what they tell is limited by who asks them.
 	all      *query.Reports
@@ -114,7 +118,11 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if cfg.QuestionTime == 0 {
 		cfg.QuestionTime = 25 * time.Second
 	}
-	gate, err := access.New(access.Config{Tokens: cfg.Tokens, Secret: deps.Secret, Lifetime: cfg.SessionLifetime, Now: deps.Now})
+	gate, err := access.New(access.Config{Tokens: cfg.Tokens, Issuer: cfg.OIDC.Issuer, Secret: deps.Secret, Lifetime: cfg.SessionLifetime, Now: deps.Now})
+	if err != nil {
+		return nil, err
+	}
+	signOn, err := sso.New(cfg.OIDC, sso.Deps{Secret: deps.Secret, Now: deps.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +130,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive the cursors' key: %w", err)
 	}
-	a := &API{cfg: cfg, deps: deps, gate: gate, cursors: cursors{key}, exportPage: defaultExportPage, ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
+	a := &API{cfg: cfg, deps: deps, gate: gate, signOn: signOn, cursors: cursors{key}, exportPage: defaultExportPage, ledger: ledger.Ledger{Reader: deps.Reader, Writer: deps.Writer}}
 	a.all = query.New(deps.Reader)
 	a.evidence = evidence.Reader{Conn: deps.Reader, Rule: identity.Rule{MaxIdentitiesPerKey: cfg.MaxIdentitiesPerKey}}
 	a.routes = a.table()

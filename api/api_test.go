@@ -28,6 +28,7 @@ func TestAPI(t *testing.T) {
 	t.Run("exports are whole", r.testExports)
 	t.Run("persons are found", r.testPersons)
 	t.Run("sessions need their csrf token", r.testSessions)
+	t.Run("the company's sign-in opens a session", r.testSignOn)
 	t.Run("audiences are evaluated anew", r.testAudiences)
 	t.Run("links are undone", r.testUndo)
 	t.Run("dead letters are listed", r.testLetters)
@@ -74,7 +75,12 @@ func examples() map[string][]string {
 		"audience-delete":  {"/v1/audiences/vip"},
 		"openapi":          {"/openapi.json"},
 		"livez":            {"/livez"},
-		"session":          nil, // needs a cookie: see testSessions
+		"sign-in-ways":     {"/v1/session/ways"},
+		"sign-in-oidc":     {"/v1/session/oidc?next=/products"},
+		// Signs in nobody: see testSignOn.
+		"sign-in-oidc-callback": {"/v1/session/oidc/callback?code=x&state=y&iss=z"},
+
+		"session": nil, // needs a cookie: see testSessions
 	}
 }
 

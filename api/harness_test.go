@@ -21,6 +21,8 @@ import (
 
 	"github.com/unionlink/unionlink/api/access"
 	"github.com/unionlink/unionlink/api/export"
+	"github.com/unionlink/unionlink/api/sso"
+	"github.com/unionlink/unionlink/api/sso/ssotest"
 	"github.com/unionlink/unionlink/deploy/embedded"
 	"github.com/unionlink/unionlink/deploy/embedded/embeddedtest"
 	"github.com/unionlink/unionlink/schemas"
@@ -75,6 +77,7 @@ type rig struct {
 	metrics *prometheus.Registry
 	log     *lockedLog
 	js      jetstream.JetStream
+	issuer  *ssotest.Issuer
 	// schemas compiles those of the served document, once it was asked for.
 	schemas *jsonschema.Compiler
 }
@@ -170,9 +173,15 @@ func start(t *testing.T) *rig {
 	must(t, err)
 	must(t, stream.Provision(t.Context(), js, stream.Config{MaxBytes: 64 << 20}))
 
-	r := &rig{loader: loader, metrics: prometheus.NewRegistry(), log: &lockedLog{}, js: js}
+	clock := func() time.Time { return now }
+	issuer := ssotest.Start(t, clock)
+	r := &rig{issuer: issuer, loader: loader, metrics: prometheus.NewRegistry(), log: &lockedLog{}, js: js}
 	r.api, err = New(Config{
 		Tokens: configured(),
+		OIDC: sso.Config{
+			Issuer: issuer.URL, Name: "Company", ClientID: ssotest.ClientID, ClientSecret: ssotest.ClientSecret,
+			RedirectURL: "https://unionlink.example.com" + sso.CallbackPath, RoleClaim: "groups", Roles: map[string]access.Role{"ops": access.RoleOperator},
+		},
 		Accounts: []Account{
 			{AppID: "wx1", Name: "Shop 1", Kind: "official_account", Platform: "plat"},
 			{AppID: "wx2", Name: "Shop 2", Kind: "mini_program", Platform: "plat"},
@@ -181,7 +190,7 @@ func start(t *testing.T) *rig {
 		Columnar: export.Columnar{URL: server.HTTPURL(), User: string(embedded.UserAnalyst), Password: server.Password(embedded.UserAnalyst)},
 	}, Deps{
 		Reader: reader, Limited: limited, Writer: loader, Publisher: publisher{js}, DeadLetters: letterBox{js}, Log: slog.New(slog.NewTextHandler(r.log, nil)),
-		Metrics: r.metrics, Now: func() time.Time { return now }, Secret: []byte(strings.Repeat("s", 32)),
+		Metrics: r.metrics, Now: clock, Secret: []byte(strings.Repeat("s", 32)),
 		Console: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the console") }),
 	})
 	must(t, err)

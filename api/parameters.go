@@ -57,6 +57,24 @@ var parameters = map[string]openapi.Param{
 	"appids":      {Doc: "appids joined by commas: persons who bought in exactly this set", Schema: openapi.Schema{"type": "string", "minLength": 1}},
 	"segment":     option("persons of this RFM segment only", segments()...),
 	"dry_run":     option("1: tell what would move and do nothing", "0", "1"),
+	"next":        text("the console's page to open once signed in"),
+
+	"code":              given("what the session is exchanged for"),
+	"state":             given("binds the answer to the browser that asked"),
+	"error":             given("why the provider signs nobody in"),
+	"error_description": given("not read"),
+	"error_uri":         given("not read"),
+	"iss":               given("not read; the token itself says who issued it"),
+	"session_state":     given("not read"),
+	"scope":             given("not read"),
+	"authuser":          given("not read"),
+	"hd":                given("not read"),
+	"prompt":            given("not read"),
+}
+
+// given is a parameter that an OpenID Connect provider adds.
+func given(doc string) openapi.Param {
+	return openapi.Param{Doc: doc, Schema: openapi.Schema{"type": "string"}}
 }
 
 func segments() []string {

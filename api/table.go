@@ -11,7 +11,7 @@ import (
 
 // table is every route with who may use it.
 func (a *API) table() []route {
-	return slices.Concat(reportRoutes(), personRoutes(), audienceRoutes(), []route{
+	return slices.Concat(reportRoutes(), personRoutes(), audienceRoutes(), signOnRoutes(), []route{
 		{
 			method: http.MethodPost, path: "/v1/session", id: "sign-in", summary: "Exchange a token for the console's session cookie.",
 			right: access.RightAnyone, body: reflect.TypeFor[signIn](), answer: reflect.TypeFor[sessionAnswer](), status: http.StatusOK, serve: (*call).signIn,
