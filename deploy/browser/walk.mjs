@@ -87,6 +87,7 @@ export async function assertFits(page) {
 
 /** Keeps a picture of the page among the artefacts of the run. */
 export async function picture(page, name) {
+  await page.evaluate(() => window.scrollTo(0, 0)) // what sticks to the window would hide a part of the page
   await page.screenshot({ path: join(artifacts, `${name}.png`), fullPage: true })
 }
 
