@@ -36,27 +36,32 @@ func TestKill(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }() // ends with the import
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	var importErr error
+	ended := make(chan struct{}) // closed once importErr is set
+	go func() {                  // ends with the import
+		importErr = cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
 	for round := range 2 {
 		u.eventually("some events were taken", func() error {
+			select {
+			case <-ended:
+				t.Logf("the import ended before kill %d", round+1)
+				return nil
+			default:
+			}
 			if n := u.counter("unionlink_ingest_events_total"); n < 1000 {
 				return fmt.Errorf("%d were", n)
 			}
 			return nil
 		})
-		select {
-		case err := <-ended:
-			t.Logf("the import ended before kill %d", round+1)
-			ended <- err
-		default:
-		}
 		u.kill()
 		u = u.again()
 	}
-	if err := <-ended; err != nil {
-		t.Fatalf("import: %v\n%s", err, log.String())
+	<-ended
+	if importErr != nil {
+		t.Fatalf("import: %v\n%s", importErr, log.String())
 	}
 	check := func() {
 		t.Helper()
