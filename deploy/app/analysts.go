@@ -20,7 +20,7 @@ import (
 // mountAPI adds the questions, and the console for every path that is nobody else's.
 func (a *App) mountAPI(r chi.Router, c *connections, k *issued) error {
 	cfg := api.Config{
-		Tokens: k.tokens, SessionLifetime: a.cfg.Analysts.SessionLifetime, MaxIdentitiesPerKey: a.cfg.Linker.MaxIdentitiesPerKey,
+		Tokens: k.tokens, OIDC: a.cfg.Analysts.OIDC, SessionLifetime: a.cfg.Analysts.SessionLifetime, MaxIdentitiesPerKey: a.cfg.Linker.MaxIdentitiesPerKey,
 		Columnar: export.Columnar{URL: c.servers.httpURL, User: c.servers.analystUser, Password: c.servers.analystPassword},
 	}
 	for _, account := range a.cfg.Accounts {

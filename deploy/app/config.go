@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/unionlink/unionlink/api/access"
+	"github.com/unionlink/unionlink/api/sso"
 	"github.com/unionlink/unionlink/deploy/tracing"
 	"github.com/unionlink/unionlink/deploy/wechatsim"
 	"github.com/unionlink/unionlink/ingest"
@@ -123,6 +124,8 @@ type WeChat struct {
 // Analysts are those who may ask.
 type Analysts struct {
 	Tokens []access.Token `yaml:"tokens"`
+	// OIDC signs analysts in with the company's provider; api/README.md has an example.
+	OIDC sso.Config `yaml:"oidc"`
 	// Secret signs sessions and cursors, 32 bytes or more, the same in every api process.
 	// Default: up keeps one of its own in the data folder.
 	Secret string `yaml:"secret"`
@@ -181,6 +184,7 @@ func (c Config) Validate() error {
 	if s := c.Analysts.Secret; s != "" && len(s) < 32 {
 		fault("analysts.secret: is under 32 bytes")
 	}
+	prefix(&faults, "analysts.oidc.", c.Analysts.OIDC.Validate())
 	if c.WeChatSim.Listen != "" {
 		prefix(&faults, "wechatsim.", c.WeChatSim.Validate())
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/unionlink/unionlink/api/access"
+	"github.com/unionlink/unionlink/api/sso"
 	"github.com/unionlink/unionlink/deploy/wechatsim"
 	"github.com/unionlink/unionlink/ingest"
 	"github.com/unionlink/unionlink/ingest/wechat/pay"
@@ -198,10 +199,11 @@ func TestMaskedShowsNoSecret(t *testing.T) {
 	cfg.NATS = NATS{URL: "nats://user:CANARY@nats:4222", Users: []NATSUser{{User: "u", Password: canary}}}
 	cfg.ClickHouse.DSN = "clickhouse://user:CANARY@ch:9000/unionlink?password=CANARY"
 	cfg.ClickHouse.AnalystDSN = "clickhouse://ch:9000/unionlink?username=a&password=CANARY"
+	cfg.ClickHouse.LimitedDSN = "clickhouse://limited:CANARY@ch:9000/unionlink"
 	cfg.Accounts = []Account{{AppID: "wxa", Secret: canary}, {AppID: "wxb", Secret: "env:NAME"}}
 	cfg.Accounts[0].Push.Token, cfg.Accounts[0].Push.AESKey = canary, canary
 	cfg.Ingest.Keys = []ingest.Key{{Name: "k", Key: canary, SigningSecret: canary}, {Name: "h", Key: "sha256:CANARY"}}
-	cfg.Analysts = Analysts{Tokens: []access.Token{{Name: "t", Token: canary}}, Secret: canary}
+	cfg.Analysts = Analysts{Tokens: []access.Token{{Name: "t", Token: canary}}, OIDC: sso.Config{ClientSecret: canary}, Secret: canary}
 	cfg.WeChat.Pay.Merchants = []pay.Merchant{{MchID: "m", APIv3Key: canary, PlatformKeys: []pay.PlatformKey{{PEM: canary}}}}
 	cfg.WeChatSim.Accounts = []wechatsim.Account{{AppID: "wxa", Secret: canary, Push: wechatsim.Push{Token: canary, AESKey: canary}}}
 	cfg.WeChatSim.Merchants = []wechatsim.Merchant{{MchID: "m", APIv3Key: canary}}

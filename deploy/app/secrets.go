@@ -22,6 +22,7 @@ func (c *Config) secrets() []secret {
 		{"clickhouse.dsn", &c.ClickHouse.DSN, true},
 		{"clickhouse.analyst_dsn", &c.ClickHouse.AnalystDSN, true},
 		{"clickhouse.limited_dsn", &c.ClickHouse.LimitedDSN, true},
+		{"analysts.oidc.client_secret", &c.Analysts.OIDC.ClientSecret, false},
 		{"analysts.secret", &c.Analysts.Secret, false},
 	}
 	add := func(value *string, format string, args ...any) {

@@ -37,6 +37,16 @@ export async function loadSession(): Promise<void> {
   }
 }
 
+/** How one may sign in here; oidc is the company's sign-in, null where there is none. */
+export interface Ways {
+  oidc: { name: string } | null
+}
+
+/** Asks how one may sign in. Throws a Problem. */
+export function loadWays(): Promise<Ways> {
+  return get<Ways>('/v1/session/ways')
+}
+
 /** Exchanges a token for a session. Throws a Problem, of status 401 for an unknown token. */
 export async function signIn(token: string): Promise<void> {
   take(await send<Session>('POST', '/v1/session', { token }))
