@@ -105,14 +105,14 @@ func startDemo(t *testing.T) []string {
 
 	cmd := exec.Command(binary, "up", "--demo", "--data", data, "--listen", "127.0.0.1:0",
 		"--nats-port", "0", "--clickhouse-native-port", "0", "--clickhouse-http-port", "0", "--log-level", "warn")
-	var out output
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var out, log output // out has keys in it, and is never told
+	cmd.Stdout, cmd.Stderr = &out, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }() // ends with the process, which the cleanup ends
-	t.Cleanup(func() { stop(t, cmd, ended, &out) })
+	t.Cleanup(func() { stop(t, cmd, ended, &log) })
 
 	deadline := time.After(patience)
 	for {
@@ -122,16 +122,16 @@ func startDemo(t *testing.T) []string {
 		select {
 		case err := <-ended:
 			ended <- err
-			t.Fatalf("the demo ended: %v\n%s", err, out.String())
+			t.Fatalf("the demo ended: %v\n%s", err, log.String())
 		case <-deadline:
-			t.Fatalf("the demo is not ready after %s\n%s", patience, out.String())
+			t.Fatalf("the demo is not ready after %s\n%s", patience, log.String())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
 // stop ends the demo, in order where it obeys.
-func stop(t *testing.T, cmd *exec.Cmd, ended chan error, out *output) {
+func stop(t *testing.T, cmd *exec.Cmd, ended chan error, log *output) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Errorf("stop the demo: %v", err)
 	}
@@ -144,7 +144,7 @@ func stop(t *testing.T, cmd *exec.Cmd, ended chan error, out *output) {
 		t.Errorf("the demo does not end: %v", cmd.Process.Kill())
 	}
 	if t.Failed() {
-		t.Logf("the demo said\n%s", out.String())
+		t.Logf("the demo logged\n%s", log.String())
 	}
 }
 

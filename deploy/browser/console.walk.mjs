@@ -20,14 +20,18 @@ async function signIn(page) {
   await page.locator('input[name=token]').fill(demo.token)
   await page.locator('button[type=submit]').click()
   await page.locator('nav').waitFor({ state: 'attached' })
+  await page.locator('main h1').first().waitFor()
 }
 
 /** Goes to a page by the menu, which a phone folds. */
 async function go(page, path) {
   const link = page.locator(`nav a[href^="${path}"]`).first()
   if (!await link.isVisible()) await page.locator('button[aria-controls=pages]').click()
+  const [from, title] = [new URL(page.url()).pathname, page.locator('main h1').first()]
+  const before = await title.innerText()
   await link.click()
-  await page.waitForURL((url) => url.pathname === path)
+  await until(`${path} in the place of ${from}`, async () => from === path || await title.innerText() !== before)
+  await until(`the answers on ${path}`, async () => await page.locator('main [aria-busy=true], main .pulse').count() === 0)
 }
 
 const digits = (text) => Number(text.replace(/[^0-9]/g, ''))

@@ -28,6 +28,8 @@ test('which customers of shop A also buy in shop B, for Excel', { timeout: 5 * 6
     .getByRole('cell').nth(await columnOf(page, shopB))
   const shown = Number((await pair.getByRole('link').innerText()).replace(/\D/g, ''))
   await click(pair.getByRole('link'))
+  await page.getByRole('heading', { name: 'Persons', exact: true }).waitFor()
+  await page.getByRole('row').nth(1).waitFor()
   const download = page.waitForEvent('download')
   await click(page.getByRole('link', { name: 'CSV (Excel)' }))
   const file = await download

@@ -78,6 +78,8 @@ func (s *shop) me(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, errUnknown): // the login is not counted yet
 		p = &person{Keys: []schemas.Key{}, Totals: []total{}, Orders: []order{}}
+	case r.Context().Err() != nil: // the page was left
+		return
 	case err != nil:
 		s.log.WarnContext(r.Context(), "person not answered", "appid", s.AppID, "error", err)
 		refuse(w, http.StatusBadGateway, "the total cannot be asked now")
