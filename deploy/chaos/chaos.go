@@ -41,7 +41,8 @@ type Config struct {
 	Dir string
 	// Keep leaves the files of a run there. Those of a run with violations are kept anyhow.
 	Keep bool
-	// Drain bounds the wait until everything is acknowledged after a storm. Default 5 min.
+	// Drain bounds the wait until the servers answer after a fault, and the one until
+	// everything is acknowledged after a storm. Default 5 min.
 	Drain time.Duration
 	// Engine is where ClickHouse comes from; see embedded.ClickHouseConfig.
 	Engine string
@@ -182,7 +183,22 @@ func (s stage) run(ctx context.Context, cfg Config) (v *Verdict, err error) {
 	return v, errors.Join(err, r.close())
 }
 
-// faultTimeout bounds one fault and the recovery from it.
+// notRecovered says that a fault has passed and the servers do not answer.
+type notRecovered struct{ reason error }
+
+// Error is the reason's.
+func (n *notRecovered) Error() string { return n.reason.Error() }
+
+func recovers(ctx context.Context, patience time.Duration, st *storm) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := st.up(ctx); err != nil {
+		return &notRecovered{err}
+	}
+	return nil
+}
+
+// faultTimeout bounds one fault.
 const faultTimeout = 4 * time.Minute
 
 // storm has the faults happen while producers publish, then calms, drains and judges.
@@ -197,6 +213,10 @@ func (s stage) storm(ctx context.Context, cfg Config, r *rig) (*Verdict, error) 
 	}}
 	err = s.happen(ctx, cfg, st)
 	l.stop()
+	var down *notRecovered
+	if errors.As(err, &down) && ctx.Err() == nil {
+		return &Verdict{Violations: []Violation{{Kind: "not recovered", Detail: down.Error()}}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -228,10 +248,10 @@ func (s stage) happen(ctx context.Context, cfg Config, st *storm) error {
 		began := time.Now()
 		bounded, cancel := context.WithTimeout(ctx, faultTimeout)
 		err := f.do(bounded, st)
-		if err == nil {
-			err = st.up(bounded)
-		}
 		cancel()
+		if err == nil {
+			err = recovers(ctx, cfg.Drain, st)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
