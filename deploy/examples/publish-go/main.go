@@ -76,6 +76,9 @@ func connect(data, appid string) (jetstream.JetStream, error) {
 	if err := json.Unmarshal(text, &credentials); err != nil {
 		return nil, fmt.Errorf("read credentials: %w", err)
 	}
+	if credentials.NATSUsers[appid] == "" {
+		return nil, fmt.Errorf("read credentials: there is no login for the account %q: set APPID", appid)
+	}
 	server, err := url.Parse(credentials.NATSURL)
 	if err != nil {
 		return nil, fmt.Errorf("read credentials: %w", err)

@@ -7,6 +7,7 @@ import { jetstream } from "@nats-io/jetstream";
 const data = process.env.UNIONLINK_DATA ?? "./unionlink-data";
 const appid = process.env.APPID;
 const credentials = JSON.parse(await readFile(`${data}/credentials.json`, "utf8"));
+if (!credentials.nats_users?.[appid]) throw new Error(`there is no login for the account ${appid}: set APPID`);
 
 const connection = await connect({
   servers: new URL(credentials.nats_url).host,
