@@ -24,6 +24,8 @@ func TestAPI(t *testing.T) {
 	t.Run("row filters are a second lock", r.testSecondLock)
 	t.Run("parameters are checked", r.testParameters)
 	t.Run("hostile values do nothing", r.testHostile)
+	t.Run("injections do nothing", r.testInjections)
+	t.Run("tampered cursors are refused", r.testCursors)
 	t.Run("pages fit together", r.testPages)
 	t.Run("exports are whole", r.testExports)
 	t.Run("persons are found", r.testPersons)
