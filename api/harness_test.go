@@ -224,7 +224,7 @@ func fill(t *testing.T, loader driver.Conn) {
 	belongs := func(i identityOf, person uint64, n int) warehouse.PersonRow {
 		return warehouse.PersonRow{Identity: i.hash(), Learnt: day(n), Person: person, Cause: "login-" + i.openid, Written: uint64(day(n).UnixNano())}
 	}
-	must(t, warehouse.Persons.Insert(ctx, loader, []warehouse.PersonRow{
+	must(t, warehouse.InsertPersons(ctx, loader, []warehouse.PersonRow{
 		belongs(p1, schemas.KeyHash("plat", "union-old"), 85), belongs(p1, personP, 80), belongs(p2, personP, 70), belongs(q2, personQ, 60), belongs(q3, personQ, 50),
 	}))
 	must(t, warehouse.Profiles.Insert(ctx, loader, []warehouse.ProfileRow{

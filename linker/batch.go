@@ -148,7 +148,7 @@ func (r *rows) identityRow(who uint64, appid, openid string, d *delivery) {
 		return
 	}
 	r.seen[who] = true
-	r.identities = append(r.identities, warehouse.IdentityRow{Identity: who, AppID: appid, OpenID: openid, FirstSeen: d.stream})
+	r.identities = append(r.identities, warehouse.IdentityRow{Identity: who, AppID: appid, OpenID: openid, FirstSeen: d.stream, OccurredAt: d.event.Head().OccurredAt})
 }
 
 func (r *rows) hold(d *delivery, who uint64, space, value string) {

@@ -21,7 +21,7 @@ func (l *Linker) sweep(ctx context.Context, who []uint64) error {
 	e := erasing{linker: l, ledger: known}
 	for id, until := range known {
 		e.ids = append(e.ids, id)
-		e.facts = append(e.facts, fmt.Sprintf("(identity = %d AND occurred_at <= fromUnixTimestamp64Micro(%d))", id, until.UnixMicro()))
+		e.voids = append(e.voids, fmt.Sprintf("(identity = %d AND occurred_at <= fromUnixTimestamp64Micro(%d))", id, until.UnixMicro()))
 	}
 	if err := e.noteMessages(ctx); err != nil {
 		return err
@@ -55,14 +55,14 @@ type erasing struct {
 	linker *Linker
 	ledger ledger
 	ids    []uint64
-	facts  []string
+	voids  []string
 }
 
 func (e *erasing) in() string {
 	return "identity IN (" + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(e.ids)), ","), "[]") + ")"
 }
 
-func (e *erasing) void() string { return "(" + strings.Join(e.facts, " OR ") + ")" }
+func (e *erasing) void() string { return "(" + strings.Join(e.voids, " OR ") + ")" }
 
 func (e *erasing) exec(ctx context.Context, query string, args ...any) error {
 	if err := e.linker.deps.Warehouse.Exec(ctx, query, args...); err != nil {
@@ -80,16 +80,16 @@ func (e *erasing) noteMessages(ctx context.Context) error {
 		WHERE m.`+e.in()+` AND m.seq <= x.last AND (m.epoch, m.seq) NOT IN (SELECT epoch, seq FROM overwrites)`)
 }
 
+// facts are the tables whose rows are void up to an erasure.
+var facts = []string{"purchases", "purchases_log", "statements", "profiles", "identities"}
+
 // open tells whether anything of the identities is in the open.
 func (e *erasing) open(ctx context.Context) (bool, error) {
 	var parts []string
-	for _, table := range []string{"purchases", "purchases_log", "statements", "profiles"} {
+	for _, table := range facts {
 		parts = append(parts, "(SELECT count() FROM "+table+" WHERE "+e.void()+")")
 	}
-	facts := "SELECT identity FROM statements WHERE " + e.in() + " UNION ALL SELECT identity FROM profiles WHERE " + e.in() +
-		" UNION ALL SELECT identity FROM purchases WHERE " + e.in()
-	parts = append(parts, "(SELECT count() FROM identities WHERE "+e.in()+" AND identity NOT IN ("+facts+"))",
-		"(SELECT count() FROM key_identities WHERE "+e.in()+" AND (key, identity) NOT IN (SELECT key, identity FROM statements WHERE "+e.in()+"))")
+	parts = append(parts, "(SELECT count() FROM key_identities WHERE "+e.in()+" AND (key, identity) NOT IN (SELECT key, identity FROM statements WHERE "+e.in()+"))")
 	var n uint64
 	if err := e.linker.deps.Warehouse.QueryRow(ctx, "SELECT toUInt64("+strings.Join(parts, " + ")+")").Scan(&n); err != nil {
 		return false, fmt.Errorf("look for facts of erased identities: %w", err)
@@ -105,7 +105,7 @@ func (e *erasing) pseudonymise(ctx context.Context, id uint64, until time.Time) 
 	alias := schemas.Pseudonym(id)
 	micros := until.UnixMicro()
 	const where = "WHERE identity = $2 AND occurred_at <= fromUnixTimestamp64Micro($3)"
-	err := e.exec(ctx, "INSERT INTO identities (identity, appid, openid, first_seen) SELECT DISTINCT $1, appid, $4, min(stream_time) FROM purchases "+
+	err := e.exec(ctx, "INSERT INTO identities (identity, appid, openid, first_seen, occurred_at) SELECT $1, appid, $4, min(stream_time), min(occurred_at) FROM purchases "+
 		where+" GROUP BY appid", alias, id, micros, schemas.PseudonymOpenID(alias))
 	if err != nil {
 		return err
@@ -119,18 +119,12 @@ func (e *erasing) pseudonymise(ctx context.Context, id uint64, until time.Time) 
 
 // deleteFacts rewrites the parts that hold the identities' facts, without them.
 func (e *erasing) deleteFacts(ctx context.Context) error {
-	for _, table := range []string{"purchases", "purchases_log", "statements", "profiles"} {
+	for _, table := range facts {
 		if err := e.exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+e.void()); err != nil {
 			return err
 		}
 	}
-	err := e.exec(ctx, "ALTER TABLE key_identities DELETE WHERE "+e.in()+" AND (key, identity) NOT IN (SELECT key, identity FROM statements WHERE "+e.in()+")")
-	if err != nil {
-		return err
-	}
-	facts := "SELECT identity FROM statements WHERE " + e.in() + " UNION ALL SELECT identity FROM profiles WHERE " + e.in() +
-		" UNION ALL SELECT identity FROM purchases WHERE " + e.in()
-	return e.exec(ctx, "ALTER TABLE identities DELETE WHERE "+e.in()+" AND identity NOT IN ("+facts+")")
+	return e.exec(ctx, "ALTER TABLE key_identities DELETE WHERE "+e.in()+" AND (key, identity) NOT IN (SELECT key, identity FROM statements WHERE "+e.in()+")")
 }
 
 // deleteMap removes what the map said of the identities before.

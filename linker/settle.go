@@ -36,7 +36,10 @@ func (l *Linker) settle(ctx context.Context, touched []uint64) error {
 		if err := l.tell(ctx, m.changes); err != nil {
 			return err
 		}
-		if err := insert(ctx, l, "persons", warehouse.Persons, m.rows); err != nil {
+		err = traced(ctx, "insert persons", len(m.rows), func(ctx context.Context) error {
+			return warehouse.InsertPersons(ctx, l.deps.Warehouse, m.rows)
+		})
+		if err != nil {
 			return err
 		}
 		l.metrics.moved.Add(float64(len(m.changes)))

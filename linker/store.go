@@ -66,12 +66,7 @@ func (l *Linker) storeWhole(ctx context.Context, b *batch) error {
 	}
 	// Another linker may have written the ledger since it was read, or one that died may
 	// have stored facts before it did: what stands in the open now is swept away.
-	if err := l.sweep(ctx, who); err != nil || len(known) == 0 {
-		return err
-	}
-	// Another linker's sweep may have taken the name of someone who came back for a name
-	// without facts, before these facts were stored.
-	return insert(ctx, l, "identities", warehouse.Identities, r.identities)
+	return l.sweep(ctx, who)
 }
 
 // insertFacts stores the facts side by side: they do not need one another.

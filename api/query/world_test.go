@@ -187,7 +187,7 @@ func (w *world) store(t testing.TB) *query.Reports {
 		must(t, warehouse.Statements.Insert(ctx, loader, part(w.statements, half)))
 		must(t, warehouse.Identities.Insert(ctx, loader, part(w.identities, half)))
 		must(t, warehouse.Profiles.Insert(ctx, loader, part(w.profiles, half)))
-		must(t, warehouse.Persons.Insert(ctx, loader, part(w.persons, half)))
+		must(t, warehouse.InsertPersons(ctx, loader, part(w.persons, half)))
 		must(t, warehouse.Erasures.Insert(ctx, loader, part(w.erasures, half)))
 		if half == 0 {
 			must(t, warehouse.ReloadBase(ctx, loader))

@@ -76,7 +76,7 @@ func (s *session) fill(ctx context.Context, conn driver.Conn, f filling, name st
 
 // populate fills identities, statements and the map of persons.
 func (s *session) populate(ctx context.Context, conn driver.Conn, f filling) error {
-	for _, name := range []string{"fill_identities", "fill_statements", "fill_persons"} {
+	for _, name := range []string{"fill_identities", "fill_statements", "fill_person_identities", "fill_persons"} {
 		if err := s.fill(ctx, conn, f, name, f.identities); err != nil {
 			return err
 		}

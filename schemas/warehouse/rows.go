@@ -39,6 +39,7 @@ type (
 		Identity      uint64
 		AppID, OpenID string
 		FirstSeen     time.Time
+		OccurredAt    time.Time
 	}
 	// ProfileRow is a row of profiles.
 	ProfileRow struct {

@@ -1,6 +1,11 @@
 package warehouse
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+)
 
 // The tables that the linker writes.
 var (
@@ -44,6 +49,7 @@ var (
 		col("appid", func(r *IdentityRow) string { return r.AppID }),
 		col("openid", func(r *IdentityRow) string { return r.OpenID }),
 		col("first_seen", func(r *IdentityRow) time.Time { return r.FirstSeen }),
+		col("occurred_at", func(r *IdentityRow) time.Time { return r.OccurredAt }),
 	}}
 	// Profiles is the table profiles.
 	Profiles = Table[ProfileRow]{"profiles", []columnOf[ProfileRow]{
@@ -70,8 +76,17 @@ var (
 		col("outcome", func(r *MessageRow) string { return r.Outcome }),
 		col("stream_time", func(r *MessageRow) time.Time { return r.StreamTime }),
 	}}
-	// Persons is the table persons; person_identities and persons_recent follow by themselves.
-	Persons = Table[PersonRow]{"persons", []columnOf[PersonRow]{
+	personsRecent = Table[PersonRow]{"persons_recent", []columnOf[PersonRow]{
+		col("written", func(r *PersonRow) uint64 { return r.Written }),
+		col("identity", func(r *PersonRow) uint64 { return r.Identity }),
+		col("learnt", func(r *PersonRow) time.Time { return r.Learnt }),
+		col("person", func(r *PersonRow) uint64 { return r.Person }),
+	}}
+	personIdentities = Table[PersonRow]{"person_identities", []columnOf[PersonRow]{
+		col("person", func(r *PersonRow) uint64 { return r.Person }),
+		col("identity", func(r *PersonRow) uint64 { return r.Identity }),
+	}}
+	persons = Table[PersonRow]{"persons", []columnOf[PersonRow]{
 		col("identity", func(r *PersonRow) uint64 { return r.Identity }),
 		col("learnt", func(r *PersonRow) time.Time { return r.Learnt }),
 		col("person", func(r *PersonRow) uint64 { return r.Person }),
@@ -79,3 +94,14 @@ var (
 		col("written", func(r *PersonRow) uint64 { return r.Written }),
 	}}
 )
+
+// InsertPersons stores rows of the map: first in the tables that are derived from
+// persons, then in persons itself, so that rows found there are everywhere.
+func InsertPersons(ctx context.Context, conn driver.Conn, rows []PersonRow) error {
+	for _, table := range []Table[PersonRow]{personIdentities, personsRecent, persons} {
+		if err := table.Insert(ctx, conn, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -108,13 +108,15 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 CREATE MATERIALIZED VIEW IF NOT EXISTS statements_to_keys TO key_identities AS
 SELECT key, identity FROM statements WHERE action != 'unlink';
 
--- What an identity's hash stands for. ORDER BY identity: looked up by it.
+-- What an identity's hash stands for. ORDER BY identity: looked up by it. occurred_at is of
+-- the event that named it: an erasure takes the name away where it is not later.
 CREATE TABLE IF NOT EXISTS identities
 (
     identity   UInt64,
     appid      LowCardinality(String),
     openid     String,
     first_seen DateTime64(3, 'UTC') COMMENT 'stream time',
+    occurred_at DateTime64(6, 'UTC'),
     earlier    UInt64 MATERIALIZED toUInt64(4398046511103 - toUnixTimestamp64Milli(first_seen))
 )
 ENGINE = ReplacingMergeTree(earlier)
