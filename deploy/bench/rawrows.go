@@ -74,9 +74,9 @@ type tableTime struct {
 }
 
 // insertInto times the insertion of rows into one table.
-func insertInto[R any](ctx context.Context, conn driver.Conn, t *tableTime, table warehouse.Table[R], rows []R) error {
+func insertInto[R any](ctx context.Context, conn driver.Conn, t *tableTime, insert func(context.Context, driver.Conn, []R) error, rows []R) error {
 	began := time.Now()
-	err := table.Insert(ctx, conn, rows)
+	err := insert(ctx, conn, rows)
 	t.took += time.Since(began)
 	t.rows += len(rows)
 	return err
@@ -118,10 +118,10 @@ func (s *session) rawInsert(ctx context.Context, st *store, next func(n int) []s
 
 func (r *rows) insert(ctx context.Context, conn driver.Conn, tables []tableTime) error {
 	return errors.Join(
-		insertInto(ctx, conn, &tables[0], warehouse.Identities, r.identities),
-		insertInto(ctx, conn, &tables[1], warehouse.Statements, r.statements),
-		insertInto(ctx, conn, &tables[2], warehouse.Purchases, r.purchases),
-		insertInto(ctx, conn, &tables[3], warehouse.Persons, r.persons),
-		insertInto(ctx, conn, &tables[4], warehouse.Messages, r.messages),
+		insertInto(ctx, conn, &tables[0], warehouse.Identities.Insert, r.identities),
+		insertInto(ctx, conn, &tables[1], warehouse.Statements.Insert, r.statements),
+		insertInto(ctx, conn, &tables[2], warehouse.Purchases.Insert, r.purchases),
+		insertInto(ctx, conn, &tables[3], warehouse.InsertPersons, r.persons),
+		insertInto(ctx, conn, &tables[4], warehouse.Messages.Insert, r.messages),
 	)
 }
