@@ -16,6 +16,7 @@ type metrics struct {
 	seconds   *prometheus.HistogramVec
 	exported  *prometheus.CounterVec
 	published *prometheus.CounterVec
+	health    *gauges
 }
 
 // newMetrics makes the API's metrics and registers them where there is a registerer.
@@ -34,11 +35,12 @@ func newMetrics(reg prometheus.Registerer) (metrics, error) {
 		published: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "unionlink_api_identity_events_total", Help: "Identity events that were made durable.",
 		}, []string{"action"}),
+		health: newGauges(),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.exported, m.published} {
+	for _, c := range append(m.health.collectors(), m.requests, m.seconds, m.exported, m.published) {
 		if err := reg.Register(c); err != nil {
 			return m, fmt.Errorf("register the api's metrics: %w", err)
 		}

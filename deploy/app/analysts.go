@@ -45,6 +45,7 @@ func (a *App) mountAPI(r chi.Router, c *connections, k *issued) error {
 	}
 	questions.Routes(r)
 	a.ready.add("api", questions.Ready)
+	a.spawn("health of identity", questions.Run)
 	return nil
 }
 
