@@ -6,7 +6,7 @@
 // main (and tests in TestMain, see embeddedtest.Main).
 //
 // What the package promises: one data folder has one owner; a server that is started answers; a ClickHouse child that
-// dies is started again on the same ports over the same data; no child outlives its parent; passwords are made at the
+// dies, or a NATS that a full disk has stopped, is started again on the same ports over the same data; no child outlives its parent; passwords are made at the
 // first start and kept in files that only the owner can read.
 // What it never does: talk to servers of others, create streams or tables.
 package embedded

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/url"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,11 +41,17 @@ type NATSConfig struct {
 	Users    []NATSUser // further logins with limited rights; need User
 	MaxStore int64      // bytes all streams together may take; default half of the free disk space, plus what they take already
 	LazySync bool       // fsync every two minutes instead of at every message: for tests alone, an ack then promises nothing
+
+	// OnRestart is told why the server stood still, after it was started again, and must not block; default: nobody is.
+	OnRestart func(reason error)
 }
 
 func (c NATSConfig) withDefaults() NATSConfig {
 	if c.Host == "" {
 		c.Host = "127.0.0.1"
+	}
+	if c.OnRestart == nil {
+		c.OnRestart = func(error) {}
 	}
 	return c
 }
@@ -81,14 +86,20 @@ func (c NATSConfig) Validate() error {
 	return errors.Join(faults...)
 }
 
-// NATS is a NATS server with JetStream inside this process.
+// NATS is a NATS server with JetStream inside this process. Where its disk was full and it stands still, it is started
+// again as soon as there is room.
 type NATS struct {
-	cfg    NATSConfig
-	log    *slog.Logger
-	server *server.Server
-	lock   *folderLock
-	limit  int64
-	close  sync.Once
+	cfg   NATSConfig
+	log   *slog.Logger
+	lock  *folderLock
+	limit int64
+	port  int // chosen at the start, kept until Close
+	close sync.Once
+
+	server *server.Server // of the supervision while that runs
+	frozen <-chan error   // why server stands still; of the supervision too
+	cancel func()         // ends the supervision; nil before it runs
+	done   chan struct{}  // closed when the supervision has ended
 }
 
 // NewNATS checks the configuration; it starts nothing.
@@ -96,7 +107,7 @@ func NewNATS(cfg NATSConfig, log *slog.Logger) (*NATS, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &NATS{cfg: cfg.withDefaults(), log: log}, nil
+	return &NATS{cfg: cfg.withDefaults(), log: log, port: cfg.Port, done: make(chan struct{})}, nil
 }
 
 // Start returns when the server takes connections and JetStream has recovered its streams. It returns a *BusyPortError
@@ -121,16 +132,25 @@ func (n *NATS) Start(ctx context.Context) (err error) {
 	if n.limit, err = n.storeLimit(); err != nil {
 		return fmt.Errorf("start nats: %w", err)
 	}
-	return n.serve(ctx)
+	if err := n.serve(ctx); err != nil {
+		return err
+	}
+	n.port = n.server.Addr().(*net.TCPAddr).Port
+	supervision, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.cancel = cancel
+	go n.supervise(supervision) // ends at Close
+	return nil
 }
 
+// serve starts a server as n.server, which is to be shut down even if it did not start well.
 func (n *NATS) serve(ctx context.Context) error {
 	srv, err := server.NewServer(n.options())
 	if err != nil {
 		return fmt.Errorf("start nats: %w", err)
 	}
-	n.server = srv
-	adapter := &natsLog{log: n.log, fatal: make(chan string, 1)}
+	frozen := make(chan error, 1)
+	n.server, n.frozen = srv, frozen
+	adapter := &natsLog{log: n.log, fatal: make(chan string, 1), frozen: frozen}
 	srv.SetLoggerV2(adapter, false, false, false)
 	started := make(chan struct{})
 	go func() { // ends when the server has started, or has given up, or is shut down by Close
@@ -156,7 +176,7 @@ func (n *NATS) serve(ctx context.Context) error {
 }
 
 func (n *NATS) options() *server.Options {
-	port := n.cfg.Port
+	port := n.port
 	if port == 0 {
 		port = server.RANDOM_PORT
 	}
@@ -206,8 +226,7 @@ func allowOnly(subjects []string) *server.SubjectPermission {
 
 // Addr returns the address really listened on, host:port. Call it after Start.
 func (n *NATS) Addr() string {
-	port := n.server.Addr().(*net.TCPAddr).Port
-	return net.JoinHostPort(n.cfg.Host, strconv.Itoa(port))
+	return net.JoinHostPort(n.cfg.Host, strconv.Itoa(n.port))
 }
 
 // URL returns nats://host:port, without credentials, fit for a log.
@@ -233,6 +252,10 @@ func (n *NATS) StoreLimit() int64 {
 // program should be closed before. Closing twice, or after a Start that went wrong, is harmless.
 func (n *NATS) Close() (err error) {
 	n.close.Do(func() {
+		if n.cancel != nil {
+			n.cancel()
+			<-n.done
+		}
 		if n.server != nil {
 			if n.server.NumClients() > 0 {
 				n.server.LameDuckShutdown()
@@ -245,34 +268,4 @@ func (n *NATS) Close() (err error) {
 		}
 	})
 	return err
-}
-
-// natsLog passes the server's warnings and errors on, and keeps the message that it would have died of.
-type natsLog struct {
-	log   *slog.Logger
-	fatal chan string // holds the first one; there is room for it
-}
-
-func (l *natsLog) Noticef(string, ...any) {}
-func (l *natsLog) Debugf(string, ...any)  {}
-func (l *natsLog) Tracef(string, ...any)  {}
-
-func (l *natsLog) Warnf(format string, args ...any) {
-	if strings.HasPrefix(format, "Plaintext passwords detected") {
-		return // of a configuration file; these were never in one
-	}
-	l.log.Warn("nats server", "message", fmt.Sprintf(format, args...))
-}
-
-func (l *natsLog) Errorf(format string, args ...any) {
-	l.log.Error("nats server", "message", fmt.Sprintf(format, args...))
-}
-
-func (l *natsLog) Fatalf(format string, args ...any) {
-	message := fmt.Sprintf(format, args...)
-	l.log.Error("nats server", "message", message)
-	select {
-	case l.fatal <- message:
-	default:
-	}
 }

@@ -175,9 +175,9 @@ func startNATS(t *testing.T, cfg embedded.NATSConfig) *embedded.NATS {
 	return server
 }
 
-func connect(t *testing.T, url string) jetstream.JetStream {
+func connect(t *testing.T, url string, options ...nats.Option) jetstream.JetStream {
 	t.Helper()
-	conn, err := nats.Connect(url)
+	conn, err := nats.Connect(url, options...)
 	if err != nil {
 		t.Fatal(err)
 	}
