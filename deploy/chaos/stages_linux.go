@@ -48,8 +48,8 @@ func unmount(at string) error {
 	return nil
 }
 
-// recoverWait is how long NATS may take to go on by itself after the disk was freed.
-const recoverWait = 10 * time.Second
+// recoverWait is how long it may take until events are taken again after the disk was freed.
+const recoverWait = 2 * time.Minute
 
 func fillDisk(ctx context.Context, s *storm, ballast string) error {
 	if err := fill(ballast); err != nil {
@@ -67,11 +67,10 @@ func fillDisk(ctx context.Context, s *storm, ballast string) error {
 		acked, _, _ := s.load.journal.counts()
 		return acked > before+50, nil
 	})
-	if err != nil && ctx.Err() == nil {
-		s.say("NATS takes nothing %s after the disk was freed; it is restarted, as its supervisor would", recoverWait)
-		s.nats.kill()
+	if err != nil {
+		return &notRecovered{err}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // fill writes until the disk is full.
