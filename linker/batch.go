@@ -103,7 +103,8 @@ type rows struct {
 	messages   []warehouse.MessageRow
 
 	epoch uint64
-	seen  map[uint64]bool
+	// named has the place in identities of each identity that is there.
+	named map[uint64]int
 }
 
 // The outcomes of a message.
@@ -117,7 +118,7 @@ const (
 // rows translates deliveries. ledger has, for erased identities, the moment up to
 // which their facts are void: those facts go under a pseudonym or nowhere.
 func (l *Linker) rows(b *batch, ledger ledger) *rows {
-	r := &rows{epoch: b.epoch, seen: map[uint64]bool{}}
+	r := &rows{epoch: b.epoch, named: map[uint64]int{}}
 	for i := range b.deliveries {
 		d := &b.deliveries[i]
 		if d.refusal != nil {
@@ -144,11 +145,19 @@ func (r *rows) message(d *delivery, who uint64, outcome string) {
 }
 
 func (r *rows) identityRow(who uint64, appid, openid string, d *delivery) {
-	if r.seen[who] {
+	occurred := d.event.Head().OccurredAt
+	if i, ok := r.named[who]; ok {
+		row := &r.identities[i]
+		if d.stream.Before(row.FirstSeen) {
+			row.FirstSeen = d.stream
+		}
+		if occurred.After(row.OccurredAt) {
+			row.OccurredAt = occurred
+		}
 		return
 	}
-	r.seen[who] = true
-	r.identities = append(r.identities, warehouse.IdentityRow{Identity: who, AppID: appid, OpenID: openid, FirstSeen: d.stream, OccurredAt: d.event.Head().OccurredAt})
+	r.named[who] = len(r.identities)
+	r.identities = append(r.identities, warehouse.IdentityRow{Identity: who, AppID: appid, OpenID: openid, FirstSeen: d.stream, OccurredAt: occurred})
 }
 
 func (r *rows) hold(d *delivery, who uint64, space, value string) {

@@ -117,3 +117,21 @@ func TestErase_while_a_linker_dies(t *testing.T) {
 	r.want(buyers, "1 1 100")
 	r.want(proof("wx1", "oA"), nothing)
 }
+
+// TestErase_learnt_late: the customer came back before anyone was told of the erasure.
+// What came after it stays, a name without facts too, in whatever parts its rows lie.
+func TestErase_learnt_late(t *testing.T) {
+	r := newRig(t)
+	r.link(linker.Config{})
+	r.publish(login("wx1", "oA", "", 1))
+	r.counted()
+	r.publish(login("wx1", "oA", "", 9))
+	r.counted()
+	r.exec("OPTIMIZE TABLE identities FINAL")
+	r.publish(erase("wx1", "oA", 5))
+	r.counted()
+	r.want("SELECT count() FROM identities FINAL WHERE openid = 'oA'", "1")
+	r.publish(erase("wx1", "oA", 10))
+	r.counted()
+	r.want("SELECT count() FROM identities FINAL WHERE openid = 'oA'", "0")
+}

@@ -108,19 +108,20 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 CREATE MATERIALIZED VIEW IF NOT EXISTS statements_to_keys TO key_identities AS
 SELECT key, identity FROM statements WHERE action != 'unlink';
 
--- What an identity's hash stands for. ORDER BY identity: looked up by it. occurred_at is of
--- the event that named it: an erasure takes the name away where it is not later.
+-- What an identity's hash stands for, since when it is known, and when it last did anything.
+-- ORDER BY identity: looked up by it. Rows of an identity become one with the least
+-- first_seen and the greatest occurred_at, which repeated events do not change. An erasure takes
+-- the name away where nothing happened after it.
 CREATE TABLE IF NOT EXISTS identities
 (
-    identity   UInt64,
-    appid      LowCardinality(String),
-    openid     String,
-    first_seen DateTime64(3, 'UTC') COMMENT 'stream time',
-    occurred_at DateTime64(6, 'UTC'),
-    earlier    UInt64 MATERIALIZED toUInt64(4398046511103 - toUnixTimestamp64Milli(first_seen))
+    identity    UInt64,
+    appid       LowCardinality(String),
+    openid      String,
+    first_seen  SimpleAggregateFunction(min, DateTime64(3, 'UTC')) COMMENT 'stream time',
+    occurred_at SimpleAggregateFunction(max, DateTime64(6, 'UTC'))
 )
-ENGINE = ReplacingMergeTree(earlier)
-ORDER BY identity
+ENGINE = AggregatingMergeTree
+ORDER BY (identity, appid, openid)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 -- Nickname and avatar as stated; the greatest (occurred_at, digest) of a field counts.
