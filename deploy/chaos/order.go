@@ -140,27 +140,45 @@ func (r *rig) publishAll(ctx context.Context, intents []*intent) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for p := range orderPublishers {
 		g.Go(func() error { // ends when its share is published
-			var futures []jetstream.PubAckFuture
+			var flight []jetstream.PubAckFuture
 			for k := p; k < len(intents); k += orderPublishers {
 				f, err := r.js.PublishMsgAsync(intents[k].message(false))
 				if err != nil {
 					return fmt.Errorf("publish: %w", err)
 				}
-				futures = append(futures, f)
-			}
-			for _, f := range futures {
-				select {
-				case <-f.Ok():
-				case err := <-f.Err():
-					return fmt.Errorf("publish to %s: %w", stream.Events, err)
-				case <-ctx.Done():
-					return ctx.Err()
+				if flight = append(flight, f); len(flight) < orderFlight {
+					continue
 				}
+				if err := landed(ctx, flight); err != nil {
+					return err
+				}
+				flight = flight[:0]
+			}
+			if err := landed(ctx, flight); err != nil {
+				return err
 			}
 			return nil
 		})
 	}
 	return g.Wait()
+}
+
+// orderFlight is how many messages of one publisher are under way at once: all of them
+// together stay below the 4000 that the client allows.
+const orderFlight = 900
+
+// landed waits for the acknowledgements of messages.
+func landed(ctx context.Context, flight []jetstream.PubAckFuture) error {
+	for _, f := range flight {
+		select {
+		case <-f.Ok():
+		case err := <-f.Err():
+			return fmt.Errorf("publish to %s: %w", stream.Events, err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // readState hashes what analysts see, and compares it with the model.
