@@ -4,7 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/unionlink/unionlink/schemas"
 )
@@ -26,27 +27,19 @@ func (l *Linker) sweep(ctx context.Context, who []uint64) error {
 	if err := e.noteMessages(ctx); err != nil {
 		return err
 	}
-	open, err := e.open(ctx)
-	if err != nil || !open {
+	gone, err := e.remove(ctx, e.facts(), e.pseudonymise)
+	if err != nil {
 		return err
 	}
-	for id, until := range known {
-		if err := e.pseudonymise(ctx, id, until); err != nil {
+	if gone {
+		// With its facts gone the identity is its own person, at every moment.
+		if err := l.settle(ctx, e.ids); err != nil {
 			return err
 		}
+		l.metrics.erased.Add(float64(len(e.ids)))
 	}
-	if err := e.deleteFacts(ctx); err != nil {
-		return err
-	}
-	// With its facts gone the identity is its own person, at every moment.
-	if err := l.settle(ctx, e.ids); err != nil {
-		return err
-	}
-	if err := e.deleteMap(ctx); err != nil {
-		return err
-	}
-	l.metrics.erased.Add(float64(len(e.ids)))
-	return nil
+	_, err = e.remove(ctx, e.moves(), func(context.Context, uint64) error { return nil })
+	return err
 }
 
 // erasing is one sweep. Its conditions are made of numbers only: mutations take no
@@ -80,30 +73,73 @@ func (e *erasing) noteMessages(ctx context.Context) error {
 		WHERE m.`+e.in()+` AND m.seq <= x.last AND (m.epoch, m.seq) NOT IN (SELECT epoch, seq FROM overwrites)`)
 }
 
-// facts are the tables whose rows are void up to an erasure.
-var facts = []string{"purchases", "purchases_log", "statements", "profiles", "identities"}
+// leavings are the rows of one table that an erasure removes.
+type leavings struct{ table, where string }
 
-// open tells whether anything of the identities is in the open.
-func (e *erasing) open(ctx context.Context) (bool, error) {
-	var parts []string
-	for _, table := range facts {
-		parts = append(parts, "(SELECT count() FROM "+table+" WHERE "+e.void()+")")
+// facts are what an erasure makes void, the ways to it included.
+func (e *erasing) facts() []leavings {
+	var out []leavings
+	for _, table := range []string{"purchases", "purchases_log", "statements", "profiles", "identities"} {
+		out = append(out, leavings{table, e.void()})
 	}
-	parts = append(parts, "(SELECT count() FROM key_identities WHERE "+e.in()+" AND (key, identity) NOT IN (SELECT key, identity FROM statements WHERE "+e.in()+"))")
-	var n uint64
-	if err := e.linker.deps.Warehouse.QueryRow(ctx, "SELECT toUInt64("+strings.Join(parts, " + ")+")").Scan(&n); err != nil {
-		return false, fmt.Errorf("look for facts of erased identities: %w", err)
+	return append(out, leavings{"key_identities", e.in() + " AND (key, identity) NOT IN (SELECT key, identity FROM statements WHERE " +
+		e.in() + " AND NOT " + e.void() + ")"})
+}
+
+// moves are what the map said of the identities before it was settled anew.
+func (e *erasing) moves() []leavings {
+	rows := func(which string) string { return "(SELECT " + which + " FROM persons WHERE " + e.in() }
+	last := e.in() + " AND (identity, learnt, written) NOT IN " + rows("identity, learnt, max(written)") + " GROUP BY identity, learnt)"
+	return []leavings{
+		{"person_identities", e.in() + " AND (person, identity) NOT IN " + rows("argMax(person, written), identity") + " GROUP BY identity, learnt)"},
+		{"persons_recent", last}, {"persons", last},
 	}
-	return n > 0, nil
+}
+
+// remove rewrites the parts that hold leavings, without them, tables side by side, after
+// calling first for each identity that has some. It tells whether there were any; where
+// there are none it costs one question.
+func (e *erasing) remove(ctx context.Context, all []leavings, first func(context.Context, uint64) error) (bool, error) {
+	var questions []string
+	for i, l := range all {
+		questions = append(questions, fmt.Sprintf("SELECT DISTINCT toUInt8(%d) AS n, identity FROM %s WHERE %s", i, l.table, l.where))
+	}
+	rows, err := e.linker.deps.Warehouse.Query(ctx, strings.Join(questions, " UNION ALL "))
+	if err != nil {
+		return false, fmt.Errorf("look for leavings of erased identities: %w", err)
+	}
+	defer rows.Close()
+	tables, ids := map[uint8]bool{}, map[uint64]bool{}
+	for rows.Next() {
+		var table uint8
+		var id uint64
+		if err := rows.Scan(&table, &id); err != nil {
+			return false, fmt.Errorf("look for leavings of erased identities: %w", err)
+		}
+		tables[table], ids[id] = true, true
+	}
+	if err := rows.Err(); err != nil {
+		return false, fmt.Errorf("look for leavings of erased identities: %w", err)
+	}
+	for id := range ids {
+		if err := first(ctx, id); err != nil {
+			return false, err
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range tables {
+		g.Go(func() error { return e.exec(ctx, "ALTER TABLE "+all[i].table+" DELETE WHERE "+all[i].where) })
+	}
+	return len(tables) > 0, g.Wait()
 }
 
 const purchaseColumns = `order_key, appid, order_id, refund_id, kind, amount, currency, occurred_at, revision, digest, event_id,
 	sku, name, category, quantity, item_amount, stream_time`
 
 // pseudonymise copies an identity's purchases, with all their versions, to its pseudonym.
-func (e *erasing) pseudonymise(ctx context.Context, id uint64, until time.Time) error {
+func (e *erasing) pseudonymise(ctx context.Context, id uint64) error {
 	alias := schemas.Pseudonym(id)
-	micros := until.UnixMicro()
+	micros := e.ledger[id].UnixMicro()
 	const where = "WHERE identity = $2 AND occurred_at <= fromUnixTimestamp64Micro($3)"
 	err := e.exec(ctx, "INSERT INTO identities (identity, appid, openid, first_seen, occurred_at) SELECT $1, appid, $4, min(stream_time), min(occurred_at) FROM purchases "+
 		where+" GROUP BY appid", alias, id, micros, schemas.PseudonymOpenID(alias))
@@ -115,25 +151,4 @@ func (e *erasing) pseudonymise(ctx context.Context, id uint64, until time.Time) 
 		return err
 	}
 	return e.exec(ctx, "INSERT INTO purchases (identity, "+purchaseColumns+") SELECT $1, "+purchaseColumns+" FROM purchases "+where, alias, id, micros)
-}
-
-// deleteFacts rewrites the parts that hold the identities' facts, without them.
-func (e *erasing) deleteFacts(ctx context.Context) error {
-	for _, table := range facts {
-		if err := e.exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+e.void()); err != nil {
-			return err
-		}
-	}
-	return e.exec(ctx, "ALTER TABLE key_identities DELETE WHERE "+e.in()+" AND (key, identity) NOT IN (SELECT key, identity FROM statements WHERE "+e.in()+")")
-}
-
-// deleteMap removes what the map said of the identities before.
-func (e *erasing) deleteMap(ctx context.Context) error {
-	last := "(identity, learnt, written) NOT IN (SELECT identity, learnt, max(written) FROM persons WHERE " + e.in() + " GROUP BY identity, learnt)"
-	for _, table := range []string{"persons", "persons_recent"} {
-		if err := e.exec(ctx, "ALTER TABLE "+table+" DELETE WHERE "+e.in()+" AND "+last); err != nil {
-			return err
-		}
-	}
-	return e.exec(ctx, "ALTER TABLE person_identities DELETE WHERE "+e.in()+" AND (person, identity) NOT IN (SELECT person, identity FROM persons WHERE "+e.in()+")")
 }
