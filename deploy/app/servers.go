@@ -71,8 +71,13 @@ func (a *App) openNATS(ctx context.Context, w *servers) error {
 	if err != nil {
 		return err
 	}
+	restarts := prometheus.NewCounter(prometheus.CounterOpts{
+		Namespace: "unionlink", Subsystem: "nats", Name: "restarts_total", Help: "Restarts of the embedded NATS after its disk was full.",
+	})
+	a.metrics.MustRegister(restarts)
 	cfg := embedded.NATSConfig{
-		Dir: filepath.Join(a.cfg.Data, "nats"), Host: a.cfg.NATS.Host, Port: a.cfg.NATS.Port,
+		OnRestart: func(error) { restarts.Inc() },
+		Dir:       filepath.Join(a.cfg.Data, "nats"), Host: a.cfg.NATS.Host, Port: a.cfg.NATS.Port,
 		User: natsUser, Password: kept.NATSPassword, MaxStore: kept.NATSStore,
 	}
 	if a.cfg.NATS.MaxBytes > 0 {

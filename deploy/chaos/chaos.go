@@ -51,6 +51,8 @@ type Config struct {
 	Log *slog.Logger
 
 	orders int // how many of the orders are tried
+	// longer is added to how long each fault lasts.
+	longer time.Duration
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -208,7 +210,7 @@ func (s stage) storm(ctx context.Context, cfg Config, r *rig) (*Verdict, error) 
 	if err != nil {
 		return nil, err
 	}
-	st := &storm{rig: r, load: l, random: rand.New(rand.NewPCG(cfg.Seed, 7)), say: func(format string, args ...any) {
+	st := &storm{rig: r, load: l, longer: cfg.longer, random: rand.New(rand.NewPCG(cfg.Seed, 7)), say: func(format string, args ...any) {
 		cfg.say(s.name+": "+format, args...)
 	}}
 	err = s.happen(ctx, cfg, st)

@@ -24,12 +24,13 @@ type storm struct {
 	*rig
 	load   *load
 	random *rand.Rand
+	longer time.Duration
 	say    func(format string, args ...any)
 }
 
-// hold lets a fault last for a third of a second to one and a third.
+// hold lets a fault last for a third of a second to one and a third, and longer.
 func (s *storm) hold(ctx context.Context) {
-	sleep(ctx, 300*time.Millisecond+time.Duration(s.random.IntN(1000))*time.Millisecond)
+	sleep(ctx, s.longer+300*time.Millisecond+time.Duration(s.random.IntN(1000))*time.Millisecond)
 }
 
 // stormFaults are those that need no file system of their own.
