@@ -76,7 +76,7 @@ func checkGarbage(t *testing.T, u *instance) {
 		return nil
 	})
 	u.publish("purchases", firstOrder+"\n"+secondOrder)
-	u.awaitPersons(2)
+	u.awaitPersons(2, 2)
 	var ready struct{ Ready bool }
 	if u.get("/readyz", &ready); !ready.Ready {
 		t.Error("it is not ready any more")
@@ -113,5 +113,5 @@ func checkRejects(t *testing.T, u *instance) {
 	if err != nil || strings.Count(string(text), "\n") != 3 {
 		t.Errorf("rejected lines %v:\n%s", err, text)
 	}
-	u.awaitPersons(4)
+	u.awaitPersons(4, 4)
 }
